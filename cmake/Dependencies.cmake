@@ -1,0 +1,43 @@
+# Third-party libraries, each found once. THIRD_PARTY.md lists versions and licences.
+
+set(Boost_NO_WARN_NEW_VERSIONS ON)
+find_package(Boost 1.81 REQUIRED COMPONENTS json url)
+find_package(CURL REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(fmt REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
+
+if(HF_ENGINE)
+  if(HF_LLAMA STREQUAL "bundled")
+    if(NOT EXISTS "${HF_LLAMA_PREFIX}/.complete")
+      execute_process(COMMAND ${CMAKE_SOURCE_DIR}/scripts/build-llama
+        OUTPUT_VARIABLE llama_prefix OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE llama_failed)
+      if(llama_failed)
+        message(FATAL_ERROR "llama.cpp could not be built; the lines above say why. "
+          "Use -DHF_LLAMA=system for an installed one or -DHF_ENGINE=OFF to build without the engine.")
+      endif()
+      set(HF_LLAMA_PREFIX ${llama_prefix} CACHE INTERNAL "Where the pinned llama.cpp is installed")
+    endif()
+    find_package(ggml REQUIRED PATHS ${HF_LLAMA_PREFIX} NO_DEFAULT_PATH)
+    find_package(llama REQUIRED PATHS ${HF_LLAMA_PREFIX} NO_DEFAULT_PATH)
+  elseif(HF_LLAMA STREQUAL "system")
+    find_package(llama REQUIRED)
+    if(LLAMA_VERSION AND (LLAMA_VERSION VERSION_LESS 0.5 OR NOT LLAMA_VERSION VERSION_LESS 0.6))
+      message(FATAL_ERROR "llama.cpp ${LLAMA_VERSION} is installed; version 0.5 is needed. "
+        "Use -DHF_LLAMA=bundled to build the pinned source.")
+    endif()
+  else()
+    message(FATAL_ERROR "HF_LLAMA must be 'bundled' or 'system', not '${HF_LLAMA}'.")
+  endif()
+endif()
+
+if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)
+  find_package(GTest REQUIRED)
+  find_package(benchmark REQUIRED)
+  find_library(HF_RAPIDCHECK rapidcheck REQUIRED)
+  find_package(EXPAT REQUIRED)
+endif()
