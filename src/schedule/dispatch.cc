@@ -1,0 +1,382 @@
+// From ready to running: in which order, where, and for how much at worst.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+#include "base/assert.h"
+#include "schedule/impl.h"
+
+namespace hf {
+namespace {
+
+// Bounds that keep every product of tokens and price far from overflow.
+constexpr std::int64_t kMostTokens = 1'000'000'000;
+
+}  // namespace
+
+void Scheduler::Impl::make_ready(Query& query, std::uint32_t index) {
+  SubtaskRecord& record = query.record.subtasks[index];
+  record.state = SubtaskState::kReady;
+  record.ready = now_ - query.arrived;
+  enqueue(query, index);
+}
+
+bool Scheduler::Impl::is_before(const Ready& a, const Ready& b) {
+  return std::tuple(-a.priority, a.arrival_order, a.job) <
+         std::tuple(-b.priority, b.arrival_order, b.job);
+}
+
+void Scheduler::Impl::enqueue(Query& query, std::uint32_t index) {
+  Job& job = query.job(index);
+  HF_ASSERT(!job.is_queued && !job.call && !job.timer);
+  job.is_queued = true;
+  ++query.queued;
+  const Ready ready{priority_of(query, index), query.arrival_order, index, &query};
+  ready_.insert(std::ranges::lower_bound(ready_, ready, &Impl::is_before), ready);
+  is_drain_due_ = true;
+}
+
+void Scheduler::Impl::dequeue(Query& query, std::uint32_t index) {
+  const auto found = std::ranges::find_if(
+      ready_, [&](const Ready& each) { return each.query == &query && each.job == index; });
+  HF_ASSERT(found != ready_.end());
+  ready_.erase(found);
+  Job& job = query.job(index);
+  job.is_queued = false;
+  job.waits_for.reset();
+  job.waits_for_money = 0;
+  --query.queued;
+}
+
+// Length of the path to the end of the query, in tokens.
+std::int64_t Scheduler::Impl::priority_of(Query& query, std::uint32_t index) {
+  if (index == kPlanJob) {
+    return (options_.plan_max_tokens + options_.sink_max_tokens).count();
+  }
+  refresh_shape(query);
+  return query.tails[index];
+}
+
+void Scheduler::Impl::drain() {
+  std::size_t i = 0;
+  while (i < ready_.size()) {
+    Query& query = *ready_[i].query;
+    const std::uint32_t index = ready_[i].job;
+    Job& job = query.job(index);
+    if (is_blocked(job)) {
+      ++i;
+      continue;
+    }
+    job.waits_for.reset();
+    job.waits_for_money = 0;
+    const Verdict verdict = index == kPlanJob ? try_planner(query) : try_node(query, index);
+    if (verdict == Verdict::kWaits) ++i;
+    if (verdict == Verdict::kOver) i = 0;  // It may have changed the queue anywhere.
+  }
+  is_drain_due_ = false;
+}
+
+// Nothing it waits for has changed, so deciding again would give the same answer.
+bool Scheduler::Impl::is_blocked(const Job& job) const {
+  if (job.waits_for_money != 0) return job.waits_for_money == settlements_;
+  if (!job.waits_for) return false;
+  const Breaker& breaker = places_[index_of(*job.waits_for)].breaker;
+  return breaker.is_probing() || (breaker.allows(now_) && is_busy(*job.waits_for));
+}
+
+bool Scheduler::Impl::is_usable(const Job& job, EndpointId endpoint) const {
+  if (!places_[index_of(endpoint)].breaker.allows(now_)) return false;
+  if (!job.tries.empty() && job.tries[index_of(endpoint)] >= options_.retry.attempts_max)
+    return false;
+  return options_.fallback == Fallback::kOtherTier || !job.tier ||
+         *job.tier == options_.endpoints[index_of(endpoint)].tier;
+}
+
+// An endpoint that may be usable in a moment: its probe is out.
+std::optional<EndpointId> Scheduler::Impl::probed_endpoint(const Job& job) const {
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    const bool is_exhausted = !job.tries.empty() && job.tries[i] >= options_.retry.attempts_max;
+    if (places_[i].breaker.is_probing() && !is_exhausted) return static_cast<EndpointId>(i);
+  }
+  return std::nullopt;
+}
+
+bool Scheduler::Impl::is_busy(EndpointId endpoint) const {
+  return places_[index_of(endpoint)].in_flight >=
+         std::max(1U, options_.endpoints[index_of(endpoint)].max_in_flight);
+}
+
+Scheduler::Impl::Verdict Scheduler::Impl::try_planner(Query& query) {
+  Usage bound;
+  bound.prompt = Tokens(std::int64_t{options_.plan_overhead_bytes} + query.question_bytes);
+  bound.completion = options_.plan_max_tokens;
+
+  bool is_any_usable = false;
+  for (const EndpointId endpoint : planner_order_) {
+    if (!is_usable(query.planner, endpoint)) continue;
+    is_any_usable = true;
+    const Usage worst = worst_at(endpoint, bound);
+    if (!ledger_.fits(query.scope, amounts_of(endpoint, worst))) continue;
+    if (is_busy(endpoint)) {
+      query.planner.waits_for = endpoint;
+      return Verdict::kWaits;
+    }
+    dequeue(query, kPlanJob);
+    start(query, kPlanJob,
+          {.kind = CallKind::kPlanner,
+           .prompt = query.is_replan ? Prompt::kReplan : Prompt::kPlan,
+           .endpoint = endpoint,
+           .worst = worst,
+           .inputs = {},
+           .priority = priority_of(query, kPlanJob)});
+    return Verdict::kStarted;
+  }
+  if (is_any_usable) {
+    go_whole(query, "budget: it does not allow making a plan; the question went out whole");
+    return Verdict::kOver;
+  }
+  query.planner.waits_for = probed_endpoint(query.planner);
+  if (query.planner.waits_for) return Verdict::kWaits;
+  go_whole(query, fmt::format("plan: none could be made ({}); the question went out whole",
+                              trouble_of(query.planner)));
+  return Verdict::kOver;
+}
+
+Scheduler::Impl::Verdict Scheduler::Impl::try_node(Query& query, std::uint32_t index) {
+  Node& node = query.nodes[index];
+  RouteInput input = route_input(query, index);
+  const Usage bound = bound_of(query, index);
+  collect(query, index, bound);
+  if (candidates_.empty()) {
+    node.waits_for = probed_endpoint(node);
+    if (node.waits_for) return Verdict::kWaits;
+    fail_node(query, index);
+    return Verdict::kOver;
+  }
+  input.candidates = candidates_;
+  Decision decision = router_.choose(input);
+  const EndpointId wanted = decision.endpoint;
+  const bool is_affordable = ledger_.fits(query.scope, amounts_of(wanted, worst_at(wanted, bound)));
+  if (!is_affordable) {
+    // What the policy wanted cannot be afforded: it chooses again from what can.
+    const std::optional<Refusal> refusal = keep_affordable(query, bound);
+    if (candidates_.empty()) {
+      HF_ASSERT(refusal);
+      if (refusal->may_fit_later()) {
+        node.waits_for_money = settlements_;
+        return Verdict::kWaits;
+      }
+      return give_up(query, index, *refusal);
+    }
+    input.candidates = candidates_;
+    decision = router_.choose(input);
+    decision.reason +=
+        fmt::format("; the budget refuses {}", options_.endpoints[index_of(wanted)].name);
+  }
+  if (is_busy(decision.endpoint)) {
+    node.waits_for = decision.endpoint;
+    return Verdict::kWaits;
+  }
+  const Tier wanted_tier = options_.endpoints[index_of(wanted)].tier;
+  if (!is_affordable && wanted_tier != decision.tier && decision.tier == Tier::kEdge &&
+      !node.is_budget_noted) {
+    node.is_budget_noted = true;
+    query.record.degraded.push_back(fmt::format("budget: {} ran on the edge", name_of(index)));
+  }
+  start_node(query, index, std::move(decision), bound);
+  return Verdict::kStarted;
+}
+
+Scheduler::Impl::Verdict Scheduler::Impl::give_up(Query& query, std::uint32_t index,
+                                                  const Refusal& refusal) {
+  const std::string words = words_of(refusal);
+  if (query.is_sink(index)) {
+    const Job& job = query.nodes[index];
+    if (job.failures == 0) {
+      finish(query, Outcome::kRefused, fmt::format("No answer can be paid for: {}.", words));
+    } else {
+      finish(query, Outcome::kUnavailable,
+             fmt::format("No endpoint could answer: {}; and {}.", job.trouble, words));
+    }
+    return Verdict::kOver;
+  }
+  query.record.degraded.push_back(
+      fmt::format("budget: {} was left out: {}", name_of(index), words));
+  end_node(query, index, SubtaskState::kSkipped, fmt::format("It cannot be paid for: {}.", words));
+  release_dependants(query, index);
+  return Verdict::kOver;
+}
+
+// Fills `candidates_` with every endpoint that could do it, money aside.
+void Scheduler::Impl::collect(const Query& query, std::uint32_t index, const Usage& bound) {
+  candidates_.clear();
+  const Tokens expected = expected_of(query, index);
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    const auto id = static_cast<EndpointId>(i);
+    if (!is_usable(query.nodes[index], id)) continue;
+    const Endpoint& endpoint = options_.endpoints[i];
+    Usage usage;
+    usage.prompt = Tokens(bound.prompt.count() / 4);  // About four bytes a token.
+    usage.completion = expected;
+    candidates_.push_back({.endpoint = id,
+                           .tier = endpoint.tier,
+                           .expected_usd = cost_of(endpoint.price, usage),
+                           .expected_time = places_[i].speed.predicted(expected),
+                           .in_flight = places_[i].in_flight,
+                           .max_in_flight = std::max(1U, endpoint.max_in_flight)});
+  }
+}
+
+// Drops the candidates that do not fit; returns why one did not, rather one that may fit later.
+std::optional<Refusal> Scheduler::Impl::keep_affordable(const Query& query, const Usage& bound) {
+  std::optional<Refusal> kept;
+  std::erase_if(candidates_, [&](const Candidate& each) {
+    const Amounts worst = amounts_of(each.endpoint, worst_at(each.endpoint, bound));
+    std::optional<Refusal> refusal = ledger_.refusal(query.scope, worst);
+    if (!refusal) return false;
+    if (!kept || (refusal->may_fit_later() && !kept->may_fit_later())) kept = std::move(refusal);
+    return true;
+  });
+  return kept;
+}
+
+RouteInput Scheduler::Impl::route_input(Query& query, std::uint32_t index) {
+  refresh_shape(query);
+  const Node& node = query.nodes[index];
+  const auto id = static_cast<SubtaskId>(index);
+  RouteInput input;
+  input.query = query.id;
+  input.subtask = id;
+  input.role = query.graph[id].role;
+  input.is_whole_question = query.is_whole;
+  input.features = node.features;
+  input.depth = node.depth;
+  input.dependants = static_cast<std::uint32_t>(query.graph.dependants(id).size());
+  input.expected = expected_of(query, index);
+  input.slack = Tokens(query.slacks[index]);
+  input.progress = static_cast<double>(query.work_done.count()) /
+                   static_cast<double>(std::max<std::int64_t>(1, query.work_total.count()));
+  input.elapsed = now_ - query.arrived;
+  input.deadline = query.record.budget.deadline;
+  input.budget = ledger_.state(query.scope);
+  input.seed = query.seed;
+  return input;
+}
+
+Tokens Scheduler::Impl::expected_of(const Query& query, std::uint32_t index) const {
+  const Tokens given = query.graph[static_cast<SubtaskId>(index)].expected;
+  if (given > Tokens(0)) return std::min(given, Tokens(kMostTokens));
+  const Tokens cap = query.is_sink(index) ? options_.sink_max_tokens : options_.subtask_max_tokens;
+  return Tokens(cap.count() / 2);
+}
+
+// Most tokens a call of this node can use. Bytes bound the tokens of a prompt.
+Usage Scheduler::Impl::bound_of(const Query& query, std::uint32_t index) const {
+  const Node& node = query.nodes[index];
+  const Subtask& subtask = query.graph[static_cast<SubtaskId>(index)];
+  std::int64_t bytes = std::int64_t{options_.prompt_overhead_bytes} + query.question_bytes;
+  bytes += node.task_bytes;
+  for (const SubtaskId id : subtask.relies_on) {
+    if (query.state(static_cast<std::uint32_t>(id)) != SubtaskState::kDone) continue;
+    const Node& input = query.nodes[index_of(id)];
+    bytes += std::int64_t{input.task_bytes} + input.output_bytes + options_.input_overhead_bytes;
+  }
+  Usage bound;
+  bound.prompt = Tokens(std::min(bytes, kMostTokens));
+  bound.completion = options_.subtask_max_tokens;
+  if (query.is_sink(index)) {
+    bound.completion = options_.sink_max_tokens;
+  } else if (subtask.expected > Tokens(0)) {
+    const Tokens roomy = std::min(subtask.expected, Tokens(kMostTokens)) * 2 + Tokens(32);
+    bound.completion = std::min(std::max(roomy, Tokens(64)), options_.subtask_max_tokens);
+  }
+  return bound;
+}
+
+// Where cached tokens cost more than others, all are taken to be cached.
+Usage Scheduler::Impl::worst_at(EndpointId endpoint, Usage bound) const {
+  const Price& price = options_.endpoints[index_of(endpoint)].price;
+  bound.cached = price.cached > price.prompt ? bound.prompt : Tokens(0);
+  return bound;
+}
+
+Amounts Scheduler::Impl::amounts_of(EndpointId id, const Usage& usage) const {
+  const Endpoint& endpoint = options_.endpoints[index_of(id)];
+  return {cost_of(endpoint.price, usage),
+          endpoint.tier == Tier::kCloud ? usage.total() : Tokens(0)};
+}
+
+void Scheduler::Impl::start_node(Query& query, std::uint32_t index, Decision decision,
+                                 const Usage& bound) {
+  dequeue(query, index);
+  SubtaskRecord& record = query.record.subtasks[index];
+  record.state = SubtaskState::kRunning;
+  if (record.attempts++ == 0) record.started = now_ - query.arrived;
+
+  Start what;
+  what.prompt = query.is_whole         ? Prompt::kWhole
+                : query.is_sink(index) ? Prompt::kSink
+                                       : Prompt::kSubtask;
+  what.endpoint = decision.endpoint;
+  what.worst = worst_at(decision.endpoint, bound);
+  what.priority = priority_of(query, index);
+  for (const SubtaskId id : query.graph[static_cast<SubtaskId>(index)].relies_on) {
+    if (query.state(static_cast<std::uint32_t>(id)) == SubtaskState::kDone)
+      what.inputs.push_back(id);
+  }
+  std::ranges::sort(what.inputs);
+  record.decision = std::move(decision);
+  start(query, index, std::move(what));
+}
+
+void Scheduler::Impl::start(Query& query, std::uint32_t index, Start what) {
+  HF_ASSERT(!query.is_over());
+  Job& job = query.job(index);
+  Place& place = places_[index_of(what.endpoint)];
+  const auto reservation = ledger_.reserve(query.scope, amounts_of(what.endpoint, what.worst));
+  HF_ASSERT(reservation.has_value());
+  const bool is_probe = place.breaker.is_open();
+  place.breaker.started();
+  ++place.in_flight;
+  ++query.running;
+  if (job.failures == 0) retries_.earn();
+  if (!job.tier) job.tier = options_.endpoints[index_of(what.endpoint)].tier;
+
+  const auto id = static_cast<CallId>(next_call_++);
+  job.call = id;
+  calls_.emplace(static_cast<std::uint64_t>(id), Call{.query = &query,
+                                                      .job = index,
+                                                      .record = query.record.calls.size(),
+                                                      .endpoint = what.endpoint,
+                                                      .reservation = *reservation,
+                                                      .worst = what.worst,
+                                                      .booked = {},
+                                                      .started = now_,
+                                                      .first_token = {},
+                                                      .is_probe = is_probe,
+                                                      .is_cancelled = false});
+  CallRecord& record = query.record.calls.emplace_back();
+  record.id = id;
+  record.kind = what.kind;
+  if (index != kPlanJob) record.subtask = static_cast<SubtaskId>(index);
+  record.endpoint = what.endpoint;
+  record.started = now_ - query.arrived;
+
+  constexpr std::int64_t kHighest = std::numeric_limits<std::int32_t>::max();
+  commands_->push_back(
+      StartCall{.call = id,
+                .query = query.id,
+                .kind = what.kind,
+                .prompt = what.prompt,
+                .subtask = index == kPlanJob ? SubtaskId{} : static_cast<SubtaskId>(index),
+                .endpoint = what.endpoint,
+                .max_tokens = what.worst.completion,
+                .inputs = std::move(what.inputs),
+                .give_up = query.hard,
+                .priority = static_cast<std::int32_t>(std::min(what.priority, kHighest))});
+}
+
+}  // namespace hf

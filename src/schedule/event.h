@@ -1,0 +1,133 @@
+// What can happen to the scheduler, and what it asks for. Small values only: texts stay on the
+// driver's blackboard and are known here by their sizes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/units.h"
+#include "model/budget.h"
+#include "model/plan.h"
+#include "model/receipt.h"
+#include "model/subtask.h"
+#include "model/usage.h"
+
+namespace hf {
+
+// ---- events ----
+
+struct QueryArrived {
+  QueryId query{};
+  Budget budget;
+  bool plan = true;         // The gate's verdict: split it, or send it out whole.
+  bool plan_given = false;  // The steps come from elsewhere: no planner is called.
+  std::uint32_t question_bytes = 0;
+  TaskFeatures features;  // Of the question.
+  std::uint64_t seed = 0;
+};
+
+// The planner finished one step (also used for a plan from a file). `subtask` ids count up from 0.
+struct StepParsed {
+  QueryId query{};
+  SubtaskId id{};
+  Subtask subtask;
+  std::uint32_t task_bytes = 0;
+  TaskFeatures features;
+};
+
+// No further step will come. `pruned` will not be run; everything else reaches `sink`. If the
+// planner call failed, this comes after its CallFailed; after kUseless the next plan counts from 0
+// again.
+struct PlanEnded {
+  QueryId query{};
+  PlanOutcome outcome = PlanOutcome::kComplete;
+  std::optional<SubtaskId> sink;  // Present unless kUseless.
+  std::vector<SubtaskId> pruned;
+};
+
+struct CallFirstToken {
+  CallId call{};
+};
+
+// Confidence signals of an answer, natural logarithms; absent if the endpoint sends none.
+struct Signals {
+  double mean_logprob = 0;
+  double margin = 0;  // Mean difference of the two best tokens' probabilities.
+};
+
+struct CallDone {
+  CallId call{};
+  std::optional<Usage> usage;  // As reported; absent if the endpoint did not say.
+  std::uint32_t output_bytes = 0;
+  bool cut_by_length = false;
+  std::optional<Signals> signals;
+};
+
+// For a call that was cancelled (`failure` is then kNone) it tells what it cost after all.
+struct CallFailed {
+  CallId call{};
+  Failure failure = Failure::kServer;
+  std::string detail;
+  std::optional<Duration> retry_after;
+  std::optional<Usage> usage;      // What was used before it failed, if known.
+  bool billable = false;           // Whether the endpoint may have charged: something was sent.
+  std::uint32_t output_bytes = 0;  // Text received before it failed.
+};
+
+struct TimerFired {
+  std::uint64_t timer = 0;
+};
+
+struct CancelAsked {
+  QueryId query{};
+};
+
+using Event = std::variant<QueryArrived, StepParsed, PlanEnded, CallFirstToken, CallDone,
+                           CallFailed, TimerFired, CancelAsked>;
+
+// ---- commands ----
+
+// Which prompt the driver builds for a call.
+enum class Prompt : std::uint8_t {
+  kPlan,     // Split the question.
+  kReplan,   // Split it again; the driver names the fault of the first try.
+  kSubtask,  // Instructions, question, results of the inputs, task.
+  kSink,     // The same with the instruction to answer the question itself.
+  kWhole,  // The question as it came; `subtask` is a node of the scheduler's own, after the plan's.
+};
+
+struct StartCall {
+  CallId call{};
+  QueryId query{};
+  CallKind kind = CallKind::kSubtask;
+  Prompt prompt = Prompt::kSubtask;
+  SubtaskId subtask{};  // Meaningless for planner calls.
+  EndpointId endpoint{};
+  Tokens max_tokens;
+  std::vector<SubtaskId> inputs;     // Done ones only, in id order.
+  std::optional<TimePoint> give_up;  // The query's deadline.
+  std::int32_t priority = 0;         // Higher first: length of the path to the sink in tokens.
+};
+
+struct CancelCall {
+  CallId call{};
+};
+
+struct SetTimer {
+  std::uint64_t timer = 0;
+  TimePoint at{};
+};
+
+// The last command of a query. The record stays readable until `Scheduler::forget`.
+struct FinishQuery {
+  QueryId query{};
+  Outcome outcome = Outcome::kAnswered;
+};
+
+using Command = std::variant<StartCall, CancelCall, SetTimer, FinishQuery>;
+
+}  // namespace hf

@@ -1,0 +1,162 @@
+// The inside of the scheduler. Its functions are in four files: scheduler.cc (queries and timers),
+// planning.cc (the plan and the graph), dispatch.cc (from ready to running), settle.cc (from
+// running to over).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "health/breaker.h"
+#include "health/retry_budget.h"
+#include "health/speed.h"
+#include "schedule/query_state.h"
+#include "schedule/scheduler.h"
+
+namespace hf {
+
+class Scheduler::Impl {
+ public:
+  Impl(Options options, Router& router);
+
+  void step(TimePoint now, const Event& event, std::vector<Command>& commands);
+  [[nodiscard]] const RunRecord& record(QueryId id);
+  void forget(QueryId id);
+
+ private:
+  struct Place {  // The changing side of an endpoint.
+    explicit Place(BreakerPolicy policy) : breaker(policy) {}
+    Breaker breaker;
+    Speed speed;
+    std::uint32_t in_flight = 0;
+    std::string trouble;  // Of the last failure; empty after a success.
+  };
+  struct Call {
+    Query* query = nullptr;
+    std::uint32_t job = 0;
+    std::size_t record = 0;  // Index in the query's record.
+    EndpointId endpoint{};
+    ReservationId reservation{};
+    Usage worst;     // As reserved; nothing where nothing is charged.
+    Amounts booked;  // Once it is over.
+    TimePoint started{};
+    std::optional<TimePoint> first_token;
+    bool is_probe = false;
+    bool is_cancelled = false;
+  };
+  struct Ready {
+    std::int64_t priority = 0;
+    std::uint64_t arrival_order = 0;
+    std::uint32_t job = 0;
+    Query* query = nullptr;
+  };
+  struct Start {  // A call that has been decided on.
+    CallKind kind = CallKind::kSubtask;
+    Prompt prompt = Prompt::kSubtask;
+    EndpointId endpoint{};
+    Usage worst;
+    std::vector<SubtaskId> inputs;
+    std::int64_t priority = 0;
+  };
+  enum class Verdict : std::uint8_t { kStarted, kWaits, kOver };
+  using Calls = std::unordered_map<std::uint64_t, Call>;
+
+  // scheduler.cc
+  void on(const QueryArrived& event);
+  void on(const TimerFired& event);
+  void on(const CancelAsked& event);
+  void on_soft_deadline(Query& query);
+  void on_hard_deadline(Query& query);
+  [[nodiscard]] Query* running_query(QueryId id);
+  [[nodiscard]] std::uint64_t set_timer(Query& query, TimePoint at);
+  void drop_timer(std::optional<std::uint64_t>& timer);
+  void finish(Query& query, Outcome outcome, std::string trouble);
+  void finish_answered(Query& query);
+
+  // planning.cc
+  void on(const StepParsed& event);
+  void on(const PlanEnded& event);
+  void use_plan(Query& query, const PlanEnded& event);
+  void plan_again_or_go_whole(Query& query);
+  void go_whole(Query& query, std::string degraded);
+  void add_node(Query& query, const Subtask& subtask, std::uint32_t task_bytes,
+                const TaskFeatures& features);
+  void refresh_shape(Query& query);
+  void reorder(const Query& query);
+
+  // dispatch.cc
+  void make_ready(Query& query, std::uint32_t index);
+  void enqueue(Query& query, std::uint32_t index);
+  void dequeue(Query& query, std::uint32_t index);
+  [[nodiscard]] std::int64_t priority_of(Query& query, std::uint32_t index);
+  [[nodiscard]] static bool is_before(const Ready& a, const Ready& b);
+  void drain();
+  [[nodiscard]] bool is_blocked(const Job& job) const;
+  [[nodiscard]] bool is_usable(const Job& job, EndpointId endpoint) const;
+  [[nodiscard]] std::optional<EndpointId> probed_endpoint(const Job& job) const;
+  [[nodiscard]] bool is_busy(EndpointId endpoint) const;
+  Verdict try_planner(Query& query);
+  Verdict try_node(Query& query, std::uint32_t index);
+  Verdict give_up(Query& query, std::uint32_t index, const Refusal& refusal);
+  void collect(const Query& query, std::uint32_t index, const Usage& bound);
+  [[nodiscard]] std::optional<Refusal> keep_affordable(const Query& query, const Usage& bound);
+  [[nodiscard]] RouteInput route_input(Query& query, std::uint32_t index);
+  [[nodiscard]] Usage bound_of(const Query& query, std::uint32_t index) const;
+  [[nodiscard]] Usage worst_at(EndpointId endpoint, Usage bound) const;
+  [[nodiscard]] Amounts amounts_of(EndpointId endpoint, const Usage& usage) const;
+  [[nodiscard]] Tokens expected_of(const Query& query, std::uint32_t index) const;
+  void start_node(Query& query, std::uint32_t index, Decision decision, const Usage& bound);
+  void start(Query& query, std::uint32_t index, Start start);
+
+  // settle.cc
+  void on(const CallFirstToken& event);
+  void on(const CallDone& event);
+  void on(const CallFailed& event);
+  void correct(Calls::iterator at, const std::optional<Usage>& usage, bool is_billable);
+  void book(Call& call, const std::optional<Usage>& usage, bool is_billable);
+  void leave_place(Call& call, CallStatus status);
+  void cancel(Job& job);
+  void retry_or_move(Query& query, std::uint32_t index, EndpointId endpoint, CallId call,
+                     Failure failure, std::optional<Duration> retry_after);
+  [[nodiscard]] bool may_retry(Query& query, std::uint32_t index, EndpointId endpoint,
+                               Duration wait, bool is_told);
+  void fail_node(Query& query, std::uint32_t index);
+  [[nodiscard]] std::string trouble_of(const Job& job) const;
+  void end_node(Query& query, std::uint32_t index, SubtaskState state, std::string why);
+  void release_dependants(Query& query, std::uint32_t index);
+  [[nodiscard]] CallRecord& record_of(const Call& call);
+
+  const Options options_;
+  Router& router_;
+  Ledger ledger_;
+  ScopeId process_{};
+  RetryBudget retries_;
+  std::vector<Place> places_;              // By EndpointId.
+  std::vector<EndpointId> planner_order_;  // The planner's endpoint, its tier, the other tier.
+
+  std::unordered_map<std::uint64_t, std::unique_ptr<Query>> queries_;
+  Calls calls_;  // Running, and cancelled ones whose bill may still come.
+  std::unordered_map<std::uint64_t, Query*> timers_;
+  std::vector<Ready> ready_;  // In the order in which they are served.
+  std::vector<Candidate> candidates_;
+
+  TimePoint now_{};
+  std::vector<Command>* commands_ = nullptr;  // During a step.
+  bool is_drain_due_ = false;
+  std::uint32_t running_queries_ = 0;
+  std::uint64_t arrivals_ = 0;
+  std::uint64_t settlements_ = 1;
+  std::uint64_t next_call_ = 1;
+  std::uint64_t next_timer_ = 1;
+};
+
+// What the files share in words.
+[[nodiscard]] std::string name_of(std::uint32_t subtask);  // "subtask #2"
+[[nodiscard]] std::string words_of(const Refusal& refusal);
+[[nodiscard]] std::string words_of(Failure failure);
+[[nodiscard]] std::string seconds(Duration duration);
+
+}  // namespace hf

@@ -1,0 +1,97 @@
+// What the scheduler keeps for each query: plain data, changed by Scheduler::Impl only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/units.h"
+#include "graph/graph.h"
+#include "ledger/ledger.h"
+#include "model/receipt.h"
+#include "model/subtask.h"
+
+namespace hf {
+
+// In the place of a node's index: the making of the plan.
+inline constexpr std::uint32_t kPlanJob = UINT32_MAX;
+
+// Something that needs one successful call: the plan, or a subtask.
+struct Job {
+  std::optional<CallId> call;           // The one that is running.
+  std::optional<std::uint64_t> timer;   // The end of the back-off.
+  bool is_queued = false;               // Looking for a place.
+  std::optional<EndpointId> waits_for;  // Decided, but that one has no free place.
+  std::uint64_t waits_for_money = 0;    // Count of settlements at the refusal; 0: does not wait.
+  std::uint32_t failures = 0;
+  std::vector<std::uint32_t> tries;  // Failed ones by endpoint; empty before the first failure.
+  std::optional<Tier> tier;          // Where it was started first.
+  std::string trouble;               // Of the last failure.
+};
+
+struct Node : Job {
+  std::uint32_t task_bytes = 0;
+  std::uint32_t output_bytes = 0;
+  TaskFeatures features;
+  std::uint32_t inputs_left = 0;  // Not yet ended; for the answer also the plan itself.
+  std::uint32_t depth = 0;
+  bool is_budget_noted = false;
+};
+
+// What a failed planner call leaves for the moment when it is known what it wrote.
+struct PlannerFailure {
+  EndpointId endpoint{};
+  CallId call{};
+  Failure failure = Failure::kNone;
+  std::optional<Duration> retry_after;
+};
+
+struct Query {
+  QueryId id{};
+  std::uint64_t arrival_order = 0;
+  TimePoint arrived{};
+  std::optional<TimePoint> soft;  // From here on only the answer matters.
+  std::optional<TimePoint> hard;
+  std::optional<std::uint64_t> soft_timer;
+  std::optional<std::uint64_t> hard_timer;
+  ScopeId scope{};
+  std::uint64_t seed = 0;
+  std::uint32_t question_bytes = 0;
+  TaskFeatures features;
+
+  bool is_plan_open = false;  // Steps and the end of the plan are still expected.
+  bool is_plan_given = false;
+  bool is_replan = false;  // The first plan was useless; this is the second try.
+  bool is_whole = false;   // The question goes out as it came.
+  Job planner;
+  std::optional<PlannerFailure> planner_failure;
+
+  Graph graph;
+  std::vector<Node> nodes;
+  std::vector<std::int64_t> tails;   // Of the graph; stale while shorter than it.
+  std::vector<std::int64_t> slacks;  // Likewise.
+  Tokens work_total;
+  Tokens work_done;
+
+  std::uint32_t queued = 0;   // Jobs in the ready queue.
+  std::uint32_t running = 0;  // Calls.
+  RunRecord record;
+
+  [[nodiscard]] bool is_over() const { return record.outcome.has_value(); }
+  [[nodiscard]] Job& job(std::uint32_t index) { return index == kPlanJob ? planner : nodes[index]; }
+  [[nodiscard]] bool is_sink(std::uint32_t index) const {
+    return record.sink && index_of(*record.sink) == index;
+  }
+  [[nodiscard]] SubtaskState state(std::uint32_t index) const {
+    return record.subtasks[index].state;
+  }
+};
+
+[[nodiscard]] constexpr bool is_terminal(SubtaskState state) {
+  return state != SubtaskState::kWaiting && state != SubtaskState::kReady &&
+         state != SubtaskState::kRunning;
+}
+
+}  // namespace hf

@@ -1,0 +1,251 @@
+// From running to over: what a call cost, whether it is tried again, and what that makes of its
+// job.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/rng.h"
+#include "schedule/impl.h"
+
+namespace hf {
+namespace {
+
+constexpr Duration kLongestWait = std::chrono::hours(24);
+
+// More than this in one call is not believed; it keeps sums of costs far from overflow.
+constexpr Tokens kMostTokens{100'000'000};
+
+Usage believable(const Usage& usage) {
+  Usage result;
+  result.prompt = std::clamp(usage.prompt, Tokens(0), kMostTokens);
+  result.cached = std::clamp(usage.cached, Tokens(0), result.prompt);
+  result.completion = std::clamp(usage.completion, Tokens(0), kMostTokens);
+  return result;
+}
+
+void add_detail(std::string& detail, std::string_view more) {
+  if (!detail.empty()) detail += "; ";
+  detail += more;
+}
+
+}  // namespace
+
+CallRecord& Scheduler::Impl::record_of(const Call& call) {
+  return call.query->record.calls[call.record];
+}
+
+void Scheduler::Impl::on(const CallFirstToken& event) {
+  const auto at = calls_.find(static_cast<std::uint64_t>(event.call));
+  if (at == calls_.end() || at->second.is_cancelled || at->second.first_token) return;
+  Call& call = at->second;
+  call.first_token = now_;
+  record_of(call).first_token = now_ - call.query->arrived;
+  places_[index_of(call.endpoint)].speed.saw_first_token(now_ - call.started);
+}
+
+void Scheduler::Impl::on(const CallDone& event) {
+  const auto at = calls_.find(static_cast<std::uint64_t>(event.call));
+  if (at == calls_.end()) return;
+  if (at->second.is_cancelled) return correct(at, event.usage, true);
+  Call& call = at->second;
+  Query& query = *call.query;
+  const std::uint32_t index = call.job;
+  Place& place = places_[index_of(call.endpoint)];
+
+  record_of(call).cut_by_length = event.cut_by_length;
+  book(call, event.usage, true);
+  leave_place(call, CallStatus::kDone);
+  place.breaker.succeeded();
+  place.trouble.clear();
+  if (event.usage) {
+    place.speed.saw_answer(now_ - call.first_token.value_or(call.started), event.usage->completion);
+  }
+  query.job(index).call.reset();
+  calls_.erase(at);
+
+  if (index == kPlanJob) return;  // The end of the plan is told by PlanEnded.
+  query.nodes[index].output_bytes = event.output_bytes;
+  end_node(query, index, SubtaskState::kDone, "");
+  if (query.is_sink(index)) return finish_answered(query);
+  release_dependants(query, index);
+}
+
+void Scheduler::Impl::on(const CallFailed& event) {
+  const auto at = calls_.find(static_cast<std::uint64_t>(event.call));
+  if (at == calls_.end()) return;
+  if (at->second.is_cancelled) return correct(at, event.usage, event.billable);
+  Call& call = at->second;
+  Query& query = *call.query;
+  const std::uint32_t index = call.job;
+  const EndpointId endpoint = call.endpoint;
+  Job& job = query.job(index);
+
+  CallRecord& record = record_of(call);
+  record.failure = event.failure;
+  record.detail = event.detail;
+  job.trouble =
+      fmt::format("{}: {}", options_.endpoints[index_of(endpoint)].name, words_of(event.failure));
+  if (!event.detail.empty()) job.trouble += fmt::format(" ({})", event.detail);
+  book(call, event.usage, event.billable);
+  leave_place(call, CallStatus::kFailed);
+  places_[index_of(endpoint)].breaker.failed(now_, event.failure);
+  places_[index_of(endpoint)].trouble = job.trouble;
+  job.call.reset();
+  ++job.failures;
+  calls_.erase(at);
+
+  if (index != kPlanJob) {
+    query.record.subtasks[index].state = SubtaskState::kReady;
+    return retry_or_move(query, index, endpoint, event.call, event.failure, event.retry_after);
+  }
+  // Whether there is anything to plan again is known only when the plan's end is.
+  if (query.is_plan_open) {
+    query.planner_failure = {endpoint, event.call, event.failure, event.retry_after};
+  }
+}
+
+// A bill that comes after the call was cancelled replaces the worst case that stands in for it.
+void Scheduler::Impl::correct(Calls::iterator at, const std::optional<Usage>& usage,
+                              bool is_billable) {
+  Call& call = at->second;
+  if (usage || !is_billable) {
+    CallRecord& record = record_of(call);
+    record.usage = usage ? believable(*usage) : Usage{};
+    record.usage_estimated = false;
+    const Amounts actual = amounts_of(call.endpoint, record.usage);
+    ledger_.rebook(call.query->scope, call.booked, actual);
+    record.usd = actual.usd;
+    ++settlements_;
+    if (!ready_.empty()) is_drain_due_ = true;
+  }
+  calls_.erase(at);
+}
+
+void Scheduler::Impl::book(Call& call, const std::optional<Usage>& usage, bool is_billable) {
+  CallRecord& record = record_of(call);
+  const bool is_free = amounts_of(call.endpoint, call.worst) == Amounts{};
+  if (usage) {
+    record.usage = believable(*usage);
+  } else if (is_billable) {
+    if (!is_free) record.usage = call.worst;
+    record.usage_estimated = true;
+  }
+  call.booked = amounts_of(call.endpoint, record.usage);
+  record.usd = call.booked.usd;
+  if (ledger_.settle(call.reservation, call.booked).overrun) {
+    add_detail(record.detail, "overrun: it reported more than it was allowed to use");
+  }
+}
+
+// The call is over as far as its endpoint's places and everybody who waits for one are concerned.
+void Scheduler::Impl::leave_place(Call& call, CallStatus status) {
+  CallRecord& record = record_of(call);
+  record.status = status;
+  record.finished = now_ - call.query->arrived;
+  if (status == CallStatus::kDone && record.usage_estimated) {
+    add_detail(record.detail, "it reported no usage");
+  }
+  --places_[index_of(call.endpoint)].in_flight;
+  --call.query->running;
+  ++settlements_;
+  if (!ready_.empty()) is_drain_due_ = true;
+}
+
+// It cannot be known what a cancelled call will be billed, so the worst case is booked at once. The
+// call stays known until its query is forgotten: a later CallDone or CallFailed corrects the
+// amount.
+void Scheduler::Impl::cancel(Job& job) {
+  if (!job.call) return;
+  Call& call = calls_.at(static_cast<std::uint64_t>(*job.call));
+  commands_->push_back(CancelCall{*job.call});
+  job.call.reset();
+  call.is_cancelled = true;
+  book(call, std::nullopt, true);
+  leave_place(call, CallStatus::kCancelled);
+  if (call.is_probe) places_[index_of(call.endpoint)].breaker.abandoned();
+}
+
+void Scheduler::Impl::retry_or_move(Query& query, std::uint32_t index, EndpointId endpoint,
+                                    CallId call, Failure failure,
+                                    std::optional<Duration> retry_after) {
+  Job& job = query.job(index);
+  job.tries.resize(places_.size());
+  std::uint32_t& tries = job.tries[index_of(endpoint)];
+  ++tries;
+  if (is_worth_retrying(failure) && tries < options_.retry.attempts_max) {
+    const Duration wait = retry_after
+                              ? std::clamp(*retry_after, Duration(0), kLongestWait)
+                              : backoff(options_.retry, tries,
+                                        mix(query.seed ^ mix(static_cast<std::uint64_t>(call))));
+    if (may_retry(query, index, endpoint, wait, retry_after.has_value())) {
+      if (wait == Duration(0)) return enqueue(query, index);
+      job.timer = set_timer(query, now_ + wait);
+      return;
+    }
+  }
+  tries = options_.retry.attempts_max;  // Not there again; the queue finds where, or that nowhere.
+  enqueue(query, index);
+}
+
+bool Scheduler::Impl::may_retry(Query& query, std::uint32_t index, EndpointId endpoint,
+                                Duration wait, bool is_told) {
+  const auto& until = index != kPlanJob && query.is_sink(index) ? query.hard : query.soft;
+  if (until && now_ + wait >= *until) return false;
+  if (is_told && wait > options_.retry.cap) {
+    // So long a wait is worth it only where there is no other way.
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      const auto other = static_cast<EndpointId>(i);
+      if (other != endpoint && is_usable(query.job(index), other)) return false;
+    }
+  }
+  return retries_.take();
+}
+
+// Why nobody does a job: its own last failure, or that of the endpoints that are left alone.
+std::string Scheduler::Impl::trouble_of(const Job& job) const {
+  if (!job.trouble.empty()) return job.trouble;
+  std::string all;
+  for (const Place& place : places_) {
+    if (!place.trouble.empty()) add_detail(all, place.trouble);
+  }
+  return all.empty() ? "no endpoint is usable now" : all;
+}
+
+// Every way of doing it has failed.
+void Scheduler::Impl::fail_node(Query& query, std::uint32_t index) {
+  const std::string trouble = trouble_of(query.nodes[index]);
+  if (query.is_sink(index)) {
+    end_node(query, index, SubtaskState::kFailed, trouble);
+    return finish(query, Outcome::kUnavailable,
+                  fmt::format("No endpoint could answer: {}.", trouble));
+  }
+  query.record.degraded.push_back(fmt::format("{} failed: {}", name_of(index), trouble));
+  end_node(query, index, SubtaskState::kFailed, trouble);
+  release_dependants(query, index);
+}
+
+void Scheduler::Impl::end_node(Query& query, std::uint32_t index, SubtaskState state,
+                               std::string why) {
+  HF_ASSERT(is_terminal(state) && !is_terminal(query.state(index)));
+  Node& node = query.nodes[index];
+  cancel(node);
+  if (node.is_queued) dequeue(query, index);
+  drop_timer(node.timer);
+  SubtaskRecord& record = query.record.subtasks[index];
+  record.state = state;
+  record.finished = now_ - query.arrived;
+  record.why_not_done = std::move(why);
+  query.work_done += expected_of(query, index);
+}
+
+void Scheduler::Impl::release_dependants(Query& query, std::uint32_t index) {
+  for (const SubtaskId id : query.graph.dependants(static_cast<SubtaskId>(index))) {
+    const auto next = static_cast<std::uint32_t>(id);
+    if (is_terminal(query.state(next))) continue;
+    if (--query.nodes[next].inputs_left == 0) make_ready(query, next);
+  }
+}
+
+}  // namespace hf
