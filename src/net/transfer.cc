@@ -1,0 +1,229 @@
+#include "net/transfer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <utility>
+
+namespace hf::net {
+namespace {
+
+constexpr std::chrono::milliseconds kTimeoutMax = std::chrono::hours(24 * 20);
+constexpr std::chrono::seconds kRetryAfterMax = std::chrono::hours(24 * 365);
+
+bool is_one_line(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
+
+bool is_loopback(const std::string& url) {
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parts(curl_url(), curl_url_cleanup);
+  char* text = nullptr;
+  if (!parts || curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK ||
+      curl_url_get(parts.get(), CURLUPART_HOST, &text, 0) != CURLUE_OK) {
+    return false;
+  }
+  const std::unique_ptr<char, decltype(&curl_free)> owner(text, curl_free);
+  const std::string_view host(text);
+  return host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") ||
+         host == "[::1]";
+}
+
+// Whether the failure lies in the way to the server: nothing of the request was sent.
+bool is_connect_failure(CURLcode code) {
+  switch (code) {
+    case CURLE_URL_MALFORMAT:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_PROXY:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string milliseconds(std::chrono::milliseconds time) {
+  return fmt::format("{} ms", time.count());
+}
+
+}  // namespace
+
+Transfer::Transfer(HttpClient::Id id, Call call, SteadyTime started)
+    : id_(id), call_(std::move(call)), started_(started), easy_(curl_easy_init()) {
+  // Far below the end of the clock's range, so that adding one to a time is safe.
+  for (auto* timeout : {&call_.connect_timeout, &call_.first_byte_timeout, &call_.gap_timeout,
+                        &call_.total_timeout}) {
+    *timeout = std::clamp<std::chrono::milliseconds>(*timeout, {}, kTimeoutMax);
+  }
+}
+
+std::optional<CallResult> Transfer::prepare(const Sink& sink) {
+  if (!easy_) return failure(CallError::kConnect, "libcurl could not make a handle");
+  sink_ = &sink;
+  CURL* const easy = easy_.get();
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text_.data());
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // Never wait for a resolver that hangs.
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "hybridflow");
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  const auto connect_time = std::max<long>(1, static_cast<long>(call_.connect_timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_time);
+  if (!is_one_line(call_.url) || curl_easy_setopt(easy, CURLOPT_URL, call_.url.c_str()) != 0) {
+    return failure(CallError::kConnect, "the URL is not valid");
+  }
+  set_method();
+  set_route();
+  if (!set_headers()) return failure(CallError::kConnect, "a header contains a line break");
+  return std::nullopt;
+}
+
+void Transfer::set_method() {
+  CURL* const easy = easy_.get();
+  if (call_.method == "HEAD") {
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    return;
+  }
+  if (call_.method != "GET" || !call_.body.empty()) {
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call_.body.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call_.body.c_str());
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call_.method.c_str());
+  }
+}
+
+void Transfer::set_route() {
+  CURL* const easy = easy_.get();
+  if (!call_.unix_socket.empty()) {
+    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call_.unix_socket.c_str());
+  }
+  // CURLOPT_NOPROXY would replace the user's own no_proxy; an empty proxy only switches it off
+  // here.
+  if (!call_.unix_socket.empty() || is_loopback(call_.url)) {
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  }
+}
+
+bool Transfer::set_headers() {
+  // libcurl's own ideas of these two would cost a round trip and tell a lie.
+  std::vector<std::string> lines{"Expect:", "Content-Type:"};
+  for (const auto& [name, value] : call_.headers) {
+    if (!is_one_line(name) || !is_one_line(value)) return false;
+    std::string line = value.empty() ? name + ";" : fmt::format("{}: {}", name, value);
+    const bool is_type = name.size() == 12 && curl_strnequal(name.c_str(), "content-type", 12);
+    if (is_type) {
+      lines[1] = std::move(line);
+    } else {
+      lines.push_back(std::move(line));
+    }
+  }
+  for (const std::string& line : lines) {
+    curl_slist* const longer = curl_slist_append(headers_.get(), line.c_str());
+    if (longer != headers_.get()) {
+      static_cast<void>(headers_.release());
+      headers_.reset(longer);
+    }
+  }
+  curl_easy_setopt(easy_.get(), CURLOPT_HTTPHEADER, headers_.get());
+  return true;
+}
+
+std::size_t Transfer::on_body(char* bytes, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const std::size_t length = size * count;
+  if (length > transfer.call_.body_limit - transfer.received_) {
+    transfer.is_too_large_ = true;
+    return CURL_WRITEFUNC_ERROR;
+  }
+  transfer.received_ += length;
+  transfer.last_byte_ = std::chrono::steady_clock::now();
+  (*transfer.sink_)(transfer.id_, transfer.status(), {bytes, length});
+  return length;
+}
+
+SteadyTime Transfer::deadline() const {
+  const SteadyTime next =
+      received_ == 0 ? started_ + call_.first_byte_timeout : last_byte_ + call_.gap_timeout;
+  return std::min(next, started_ + call_.total_timeout);
+}
+
+CallResult Transfer::timed_out() const {
+  const SteadyTime total = started_ + call_.total_timeout;
+  if (deadline() == total) {
+    return failure(CallError::kTimeout, "total timeout: the answer was not complete within " +
+                                            milliseconds(call_.total_timeout));
+  }
+  if (received_ == 0) {
+    return failure(CallError::kTimeout, "first-byte timeout: no answer within " +
+                                            milliseconds(call_.first_byte_timeout));
+  }
+  return failure(CallError::kTimeout,
+                 "gap timeout: nothing more came within " + milliseconds(call_.gap_timeout));
+}
+
+CallResult Transfer::finished(CURLcode code) const {
+  if (code == CURLE_OK) return failure(CallError::kNone, {});
+  if (is_too_large_) {
+    return failure(CallError::kTooLarge,
+                   fmt::format("the answer is larger than {} bytes", call_.body_limit));
+  }
+  if (code == CURLE_OPERATION_TIMEDOUT) {  // The only one of the four that libcurl watches.
+    return failure(CallError::kTimeout,
+                   "connect timeout: no connection within " + milliseconds(call_.connect_timeout));
+  }
+  const std::string text =
+      error_text_.front() != '\0' ? error_text_.data() : curl_easy_strerror(code);
+  long sent = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_REQUEST_SIZE, &sent);
+  if (is_connect_failure(code) || sent == 0) return failure(CallError::kConnect, text);
+  const bool is_not_http = code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY ||
+                           code == CURLE_BAD_CONTENT_ENCODING || code == CURLE_OUT_OF_MEMORY;
+  return failure(is_not_http ? CallError::kProtocol : CallError::kCut, text);
+}
+
+CallResult Transfer::failure(CallError error, std::string message) const {
+  CallResult result{.error = error,
+                    .message = std::move(message),
+                    .status = status(),
+                    .retry_after = retry_after(),
+                    .content_type = {}};
+  const char* type = nullptr;
+  if (easy_ && curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_TYPE, &type) == CURLE_OK && type) {
+    result.content_type = type;
+  }
+  return result;
+}
+
+int Transfer::status() const {
+  long code = 0;
+  if (easy_) curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &code);
+  return static_cast<int>(code);
+}
+
+std::optional<Duration> Transfer::retry_after() const {
+  curl_header* header = nullptr;
+  if (!easy_ || curl_easy_header(easy_.get(), "Retry-After", 0, CURLH_HEADER, -1, &header) != 0) {
+    return std::nullopt;
+  }
+  const std::string_view text(header->value);
+  std::int64_t seconds = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (failed == std::errc::invalid_argument || end != text.data() + text.size()) {
+    const std::time_t date = curl_getdate(header->value, nullptr);
+    if (date == -1) return std::nullopt;
+    seconds = date - std::time(nullptr);
+  } else if (failed == std::errc::result_out_of_range) {
+    seconds = kRetryAfterMax.count();
+  }
+  return std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, kRetryAfterMax.count()));
+}
+
+}  // namespace hf::net

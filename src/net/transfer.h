@@ -1,0 +1,71 @@
+// One HTTP call inside libcurl: its handle, its limits and what has come of it so far.
+//
+// Used by the transfer thread alone, after its construction.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "net/http_client.h"
+
+namespace hf::net {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+class Transfer {
+ public:
+  // Takes the next piece of the body.
+  using Sink = std::function<void(HttpClient::Id id, int status, std::string_view bytes)>;
+
+  Transfer(HttpClient::Id id, Call call, SteadyTime started);
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  // Prepares the handle; an error if the call cannot be made at all. `sink` must outlive this.
+  [[nodiscard]] std::optional<CallResult> prepare(const Sink& sink);
+
+  [[nodiscard]] HttpClient::Id id() const { return id_; }
+  [[nodiscard]] CURL* easy() const { return easy_.get(); }
+
+  // When the next of first-byte, gap and total timeout is due, as things stand.
+  [[nodiscard]] SteadyTime deadline() const;
+  // What the caller is told when that moment has passed, and when libcurl says that it is over.
+  [[nodiscard]] CallResult timed_out() const;
+  [[nodiscard]] CallResult finished(CURLcode code) const;
+
+ private:
+  static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self);
+  [[nodiscard]] CallResult failure(CallError error, std::string message) const;
+  [[nodiscard]] int status() const;
+  [[nodiscard]] std::optional<Duration> retry_after() const;
+  void set_method();
+  [[nodiscard]] bool set_headers();
+  void set_route();
+
+  struct EasyCleanup {
+    void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+  };
+  struct ListCleanup {
+    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  };
+
+  const HttpClient::Id id_;
+  Call call_;
+  const SteadyTime started_;
+  std::unique_ptr<curl_slist, ListCleanup> headers_;
+  std::unique_ptr<CURL, EasyCleanup> easy_;  // Goes first: it refers to the rest.
+  std::array<char, CURL_ERROR_SIZE> error_text_{};
+  const Sink* sink_ = nullptr;
+  std::uint64_t received_ = 0;
+  SteadyTime last_byte_;
+  bool is_too_large_ = false;
+};
+
+}  // namespace hf::net
