@@ -1,0 +1,82 @@
+# The front door. `make run` and `make test` do all the set-up they need by themselves.
+
+JOBS ?= 2
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD := build/release
+
+# The question reaches the program as it was typed: make must not expand it, and the shell sees it
+# only as a quoted variable.
+define question
+Ann, Ben and Cleo share 180 euros. Ann gets twice as much as Ben, and Cleo gets 20 euros more than \
+Ben. How much does each of them get, and how can you check it?
+endef
+ifneq ($(value Q),)
+override QUESTION := $(value Q)
+else
+override QUESTION := $(question)
+endif
+export QUESTION
+unexport Q
+
+.PHONY: help setup packages build run test check sanitize threads bench format tidy install clean
+
+help:
+	@echo 'make setup            packages, llama.cpp, the program and the models (1.7 GB); safe to repeat'
+	@echo 'make run [Q="..."]    answer a question with local models standing in for edge and cloud'
+	@echo 'make test             build and run all tests'
+	@echo 'make check            sanitizers, thread sanitizer, format, clang-tidy'
+	@echo 'make bench            benchmarks'
+	@echo 'make build            the program: $(BUILD)/hybridflow'
+	@echo 'make install          to PREFIX=$(PREFIX), below DESTDIR if given'
+	@echo 'make format | tidy | clean'
+	@echo 'JOBS=$(JOBS) says how many things may run at once.'
+
+setup:
+	@scripts/setup
+
+packages:
+	@scripts/setup --packages-only
+
+build: packages
+	@test -f $(BUILD)/build.ninja || JOBS=$(JOBS) cmake --preset release
+	@ninja -C $(BUILD) -j$(JOBS)
+
+run: setup
+	@$(BUILD)/hybridflow ask --lab "$$QUESTION"
+
+test: build
+	@scripts/setup --models smollm2-135m-instruct || \
+	  echo 'The tests that need a model are skipped.' >&2
+	@cd $(BUILD) && ctest --output-on-failure -j$(JOBS)
+
+check: sanitize threads tidy
+	@scripts/format --check
+
+sanitize: packages
+	@test -f build/dev/build.ninja || JOBS=$(JOBS) cmake --preset dev
+	@ninja -C build/dev -j$(JOBS)
+	@cd build/dev && ctest --output-on-failure -j$(JOBS) -LE slow
+
+threads: packages
+	@test -f build/tsan/build.ninja || JOBS=$(JOBS) cmake --preset tsan
+	@ninja -C build/tsan -j$(JOBS) net_test runtime_test
+	@build/tsan/src/net_test --gtest_brief=1
+	@build/tsan/src/runtime_test --gtest_brief=1
+
+bench: build
+	@for bench in $$(find $(BUILD)/bench -maxdepth 1 -name 'hf_bench_*' -type f -perm -u+x | sort); do \
+	  echo "== $${bench##*/}"; "$$bench" || exit 1; done
+
+format: packages
+	@scripts/format
+
+tidy: packages
+	@test -f build/tidy/build.ninja || JOBS=$(JOBS) cmake --preset tidy
+	@JOBS=$(JOBS) scripts/tidy
+
+install: build
+	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
+
+clean:
+	@rm -rf build

@@ -1,0 +1,40 @@
+#include "cli/environment.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+
+#include "catalogue/store.h"
+#include "runtime/runtime_directory.h"
+
+namespace hf::cli {
+
+Environment process_environment() {
+  return [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    if (value == nullptr) return std::nullopt;
+    return std::string(value);
+  };
+}
+
+Result<RuntimeOptions> runtime_options() {
+  std::array<char, 4096> path{};
+  const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size() - 1);
+  if (length <= 0)
+    return fail(Code::kInternal, "The path of this program cannot be read from /proc/self/exe.");
+  HF_TRY(const auto models, model_directory([](const char* name) { return std::getenv(name); }));
+  HF_TRY(std::string runtime, runtime_directory(process_environment()));
+  return RuntimeOptions{.program = std::string(path.data(), static_cast<std::size_t>(length)),
+                        .model_directory = models,
+                        .runtime_directory = std::move(runtime)};
+}
+
+int complain(const std::string& message, int exit_code) {
+  fmt::print(stderr, "hybridflow: {}\n", message);
+  return exit_code;
+}
+
+}  // namespace hf::cli

@@ -1,0 +1,20 @@
+// The process's surroundings, read here and handed down.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "config/config.h"
+#include "runtime/runtime.h"
+
+namespace hf::cli {
+
+Environment process_environment();
+
+// Paths that engines need: this binary, the model directory, the folder for sockets.
+Result<RuntimeOptions> runtime_options();
+
+// "hybridflow: MESSAGE" on standard error. Returns `exit_code`.
+int complain(const std::string& message, int exit_code);
+
+}  // namespace hf::cli

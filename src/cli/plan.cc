@@ -1,0 +1,72 @@
+// `hybridflow plan "question"`: what the planner makes of a question, without running it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "cli/ask.h"
+#include "cli/environment.h"
+#include "cli/plan_parse.h"
+#include "net/event_loop.h"
+#include "runtime/runtime.h"
+
+namespace hf::cli {
+namespace {
+
+class PlanWatcher final : public QueryListener {
+ public:
+  explicit PlanWatcher(net::EventLoop& loop) : loop_(loop) {}
+
+  void on_plan_end(const PlanEnd& end, std::span<const std::string> /*repairs*/) override {
+    end_ = end;
+  }
+  void on_finish(const Receipt& receipt) override {
+    receipt_ = receipt;
+    loop_.stop();
+  }
+
+  [[nodiscard]] const std::optional<PlanEnd>& end() const { return end_; }
+  [[nodiscard]] const Receipt& receipt() const { return receipt_; }
+
+ private:
+  net::EventLoop& loop_;
+  std::optional<PlanEnd> end_;
+  Receipt receipt_;
+};
+
+}  // namespace
+
+int run_plan(const PlanOptions& options) {
+  const auto config = configure(options.config);
+  if (!config) return complain(config.error().message, kBadUsage);
+  auto question = read_question(options.question);
+  if (!question) return complain(question.error().message, kBadUsage);
+  const auto paths = runtime_options();
+  if (!paths) return complain(paths.error().message, kFailed);
+
+  net::EventLoop loop;
+  const auto runtime = Runtime::create(loop, *config, *paths);
+  if (!runtime) return complain(runtime.error().message, kBadUsage);
+  PlanWatcher watcher(loop);
+  UserQuery query;
+  query.question = *std::move(question);
+  query.plan = PlanMode::kAlways;
+  query.only_plan = true;
+  query.budget = config->query_budget;
+  const QueryId id = (*runtime)->submit(std::move(query), watcher);
+  loop.on_signal([&](int) { (*runtime)->cancel(id); });
+  loop.run();
+
+  const Receipt& receipt = watcher.receipt();
+  if (!watcher.end()) {
+    if (receipt.record.outcome == Outcome::kCancelled) return kInterrupted;
+    return complain(receipt.record.trouble, kUnavailable);
+  }
+  if (watcher.end()->outcome == PlanOutcome::kUseless) {
+    return complain(fmt::format("the planner gave no usable plan: {}.", watcher.end()->fault),
+                    kUnavailable);
+  }
+  return print_plan(receipt.steps, *watcher.end(), receipt.repairs, "planner", options.format);
+}
+
+}  // namespace hf::cli

@@ -1,0 +1,31 @@
+#include "cli/version.h"
+
+#include <fmt/format.h>
+
+#include "wire/json.h"
+
+namespace hf::cli {
+
+int run_version(bool json) {
+#ifdef HF_ENGINE
+  constexpr bool kHasEngine = true;
+#else
+  constexpr bool kHasEngine = false;
+#endif
+  if (!json) {
+    fmt::print("hybridflow {} ({})\n", HF_VERSION,
+               kHasEngine ? "with the local engine" : "without a local engine");
+    return 0;
+  }
+  const wire::json::object object{
+      {"name", "hybridflow"},
+      {"version", HF_VERSION},
+      {"engine", kHasEngine},
+      {"llama", kHasEngine ? wire::json::value(HF_LLAMA_VERSION) : wire::json::value(nullptr)},
+      {"compiler", "clang " __clang_version__},
+      {"receipt_version", 1}};
+  fmt::print("{}\n", wire::to_text(object, wire::Layout::kIndented));
+  return 0;
+}
+
+}  // namespace hf::cli

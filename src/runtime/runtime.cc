@@ -1,0 +1,416 @@
+#include "runtime/runtime.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <random>
+#include <utility>
+
+#include "base/rng.h"
+#include "net/http_client.h"
+#include "plan/plan_reader.h"
+#include "plan/prompts.h"
+#include "route/features.h"
+#include "runtime/blackboard.h"
+#include "runtime/chat_call.h"
+#include "runtime/engine_supervisor.h"
+#include "schedule/scheduler.h"
+#include "wire/chat.h"
+
+namespace hf {
+namespace {
+
+constexpr std::string_view kPlanEndTag = "</Plan>";
+
+std::chrono::milliseconds milliseconds(Duration duration) {
+  return std::chrono::ceil<std::chrono::milliseconds>(duration);
+}
+
+// 26 characters in Crockford's base 32: 48 bits of time in milliseconds, 80 random bits (the ULID
+// layout), so that ids sort by time.
+std::string make_run_id() {
+  static constexpr std::string_view kDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+  unsigned __int128 value = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count());
+  std::random_device entropy;
+  for (int i = 0; i < 5; ++i) value = (value << 16U) | (entropy() & 0xFFFFU);
+  std::string id(26, '0');
+  for (auto digit = id.rbegin(); digit != id.rend(); ++digit, value >>= 5U) {
+    *digit = kDigits[static_cast<std::size_t>(value & 31U)];
+  }
+  return id;
+}
+
+Scheduler::Options scheduler_options(const Config& config) {
+  Scheduler::Options options;
+  for (const EndpointConfig& endpoint : config.endpoints)
+    options.endpoints.push_back(endpoint.endpoint);
+  options.planner = config.planner;
+  options.process = config.process_budget;
+  options.retry.attempts_max = config.attempts_max;
+  options.plan_max_tokens = config.plan_tokens_max;
+  options.subtask_max_tokens = config.subtask_tokens_max;
+  options.sink_max_tokens = config.answer_tokens_max;
+  options.prompt_overhead_bytes = kPromptOverheadBytes;
+  options.input_overhead_bytes = kInputOverheadBytes;
+  options.plan_overhead_bytes = kPlanOverheadBytes;
+  return options;
+}
+
+class LiveRuntime final : public Runtime {
+ public:
+  LiveRuntime(net::EventLoop& loop, Config config, std::unique_ptr<Router> router,
+              std::vector<std::unique_ptr<EngineSupervisor>> engines,
+              std::unique_ptr<net::HttpClient> client)
+      : loop_(loop),
+        config_(std::move(config)),
+        client_(std::move(client)),
+        engines_(std::move(engines)),
+        router_(std::move(router)),
+        scheduler_(scheduler_options(config_), *router_) {}
+
+  QueryId submit(UserQuery query, QueryListener& listener) override {
+    const QueryId id{next_query_++};
+    Blackboard& board = boards_[id];
+    board.gate = gate(query.question, query.plan);
+    board.listener = &listener;
+    board.query = std::move(query);
+    listener.on_gate(board.gate);
+    feed(QueryArrived{.query = id,
+                      .budget = board.query.budget,
+                      .plan = board.gate.plan,
+                      .plan_given = board.query.given.has_value(),
+                      .question_bytes = static_cast<std::uint32_t>(board.query.question.size()),
+                      .features = task_features(board.query.question, 0),
+                      .seed = board.query.seed});
+    if (board.query.given) feed_given_plan(id, board);
+    return id;
+  }
+
+  void cancel(QueryId query) override { feed(CancelAsked{query}); }
+
+  void warm_up() override {
+    for (std::size_t i = 0; i < engines_.size(); ++i) {
+      const bool is_unlikely =
+          config_.policy == "edge" && config_.endpoints[i].endpoint.tier == Tier::kCloud;
+      if (engines_[i] && !is_unlikely) engines_[i]->when_up([](const Result<EngineAddress>&) {});
+    }
+  }
+
+ private:
+  // A call that the scheduler asked for. `chat` is absent while its engine starts.
+  struct LiveCall {
+    StartCall command;
+    std::unique_ptr<ChatCall> chat;
+  };
+
+  // ---- events in, commands out ----
+
+  // Events that come up while commands are carried out wait for their turn, so that the scheduler
+  // is never entered twice.
+  void feed(Event event) {
+    events_.push_back(std::move(event));
+    if (is_feeding_) return;
+    is_feeding_ = true;
+    while (!events_.empty()) {
+      const Event next = std::move(events_.front());
+      events_.pop_front();
+      commands_.clear();
+      scheduler_.step(loop_.now(), next, commands_);
+      for (const Command& command : commands_) {
+        std::visit([this](const auto& c) { carry_out(c); }, command);
+      }
+    }
+    is_feeding_ = false;
+  }
+
+  void carry_out(const StartCall& command) {
+    Blackboard& board = boards_.at(command.query);
+    calls_.emplace(command.call, LiveCall{command, nullptr});
+    if (command.kind == CallKind::kPlanner) {
+      board.reader.emplace(PlanReader::Options{.max_steps = config_.plan_steps_max});
+      board.plan_ended = false;
+      ++board.plan_tries;
+    }
+    board.listener->on_call_start(command, scheduler_.record(command.query));
+    EngineSupervisor* engine = engines_[index_of(command.endpoint)].get();
+    if (engine == nullptr) return send(command.call, {});
+    engine->work_started();
+    engine->when_up([this, call = command.call](const Result<EngineAddress>& address) {
+      const auto live = calls_.find(call);
+      if (live == calls_.end() || live->second.chat) return;
+      if (address) return send(call, *address);
+      const bool is_hopeless = address.error().code == Code::kInvalidInput;
+      ChatCall::Ended ended;
+      ended.failure = is_hopeless ? Failure::kRejected : Failure::kRefused;
+      ended.detail = address.error().message;
+      end_call(call, ended);
+    });
+  }
+
+  void carry_out(const CancelCall& command) { drop_call(command.call); }
+
+  void carry_out(const SetTimer& command) {
+    timers_[command.timer] = loop_.at(command.at, [this, timer = command.timer] {
+      const auto keep = timers_.extract(timer);
+      feed(TimerFired{timer});
+    });
+  }
+
+  void carry_out(const FinishQuery& command) {
+    // Later, so that every command of this turn is carried out before the listener acts on it; by
+    // a timer, because that does not outlive this object.
+    reports_[command.query] = loop_.at(loop_.now(), [this, query = command.query] {
+      const auto keep = reports_.extract(query);
+      report(query);
+    });
+  }
+
+  // ---- calls ----
+
+  void send(CallId id, const EngineAddress& address) {
+    LiveCall& live = calls_.at(id);
+    const StartCall& command = live.command;
+    const EndpointConfig& endpoint = config_.endpoints[index_of(command.endpoint)];
+    live.chat = std::make_unique<ChatCall>(
+        *client_, http_call(command, endpoint, address),
+        ChatCall::Listener{
+            .on_text = [this, id](std::string_view text) { take_text(id, text); },
+            .on_end = [this, id](const ChatCall::Ended& ended) { end_call(id, ended); }});
+  }
+
+  net::Call http_call(const StartCall& command, const EndpointConfig& endpoint,
+                      const EngineAddress& address) const {
+    const Blackboard& board = boards_.at(command.query);
+    const bool is_plan = command.kind == CallKind::kPlanner;
+    wire::ChatRequest request;
+    request.model = endpoint.model;
+    request.messages = prompt_of(board, command);
+    request.stream = true;
+    request.include_usage = true;
+    request.max_tokens = command.max_tokens;
+    request.temperature =
+        endpoint.temperature.value_or(command.prompt == Prompt::kReplan ? 0.7 : 0.0);
+    // 31 bits: some servers take no more.
+    request.seed =
+        mix(board.query.seed ^ mix(static_cast<std::uint64_t>(command.call))) & 0x7FFFFFFFU;
+    if (endpoint.engine) request.priority = command.priority;
+    if (is_plan && endpoint.accepts_grammar) {
+      request.grammar = plan_grammar(config_.plan_steps_max);
+    } else if (is_plan) {
+      request.stop = {std::string(kPlanEndTag)};
+    }
+
+    net::Call call = endpoint.engine ? engine_call(address) : net::Call{};
+    if (!endpoint.engine) call.url = endpoint.url;
+    call.url += "/chat/completions";
+    call.headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}};
+    if (!endpoint.api_key.empty())
+      call.headers.emplace_back("Authorization", "Bearer " + endpoint.api_key);
+    call.body = wire::write_chat_request(request);
+    call.connect_timeout = milliseconds(endpoint.timeouts.connect);
+    call.first_byte_timeout = milliseconds(endpoint.timeouts.first_token);
+    call.gap_timeout = milliseconds(endpoint.timeouts.gap);
+    call.total_timeout = milliseconds(endpoint.timeouts.total);
+    return call;
+  }
+
+  void take_text(CallId id, std::string_view text) {
+    LiveCall& live = calls_.at(id);
+    const StartCall command = live.command;
+    Blackboard& board = boards_.at(command.query);
+    const bool is_first = live.chat == nullptr || live.chat->pieces() == 1;
+    board.listener->on_call_text(id, text);
+    if (command.kind == CallKind::kPlanner) {
+      if (!board.plan_ended) take_steps(command.query, board, board.reader->push(text));
+      if (!board.plan_ended && board.reader->is_closed()) end_plan(command.query, board, false);
+    } else if (board.plan_end.sink == command.subtask || command.prompt == Prompt::kWhole) {
+      forward(board, id, text, live.chat->text());
+    }
+    if (is_first) feed(CallFirstToken{id});
+  }
+
+  // A call may turn out to be the sink's only after it has begun: then all its text is new.
+  void forward(Blackboard& board, CallId id, std::string_view text, std::string_view all_text) {
+    if (board.answer_call != id) {
+      if (!board.answer.empty()) board.listener->on_answer_restart();
+      board.answer.clear();
+      board.answer_call = id;
+      text = all_text;
+    }
+    board.answer.append(text);
+    board.listener->on_answer_text(text);
+  }
+
+  void end_call(CallId id, const ChatCall::Ended& ended) {
+    const auto live = calls_.find(id);
+    if (live == calls_.end()) return;
+    const StartCall command = live->second.command;
+    std::string text = live->second.chat ? live->second.chat->text() : std::string();
+    drop_call(id);
+    Blackboard& board = boards_.at(command.query);
+
+    if (command.kind == CallKind::kPlanner && ended.failure == Failure::kNone &&
+        !board.plan_ended && !ended.cut_by_length &&
+        !config_.endpoints[index_of(command.endpoint)].accepts_grammar) {
+      // The end tag was the stop word, so it is not in the text.
+      take_steps(command.query, board, board.reader->push(kPlanEndTag));
+    }
+    const auto output_bytes = static_cast<std::uint32_t>(text.size());
+    if (ended.failure == Failure::kNone) {
+      if (command.kind != CallKind::kPlanner) board.set_output(command.subtask, std::move(text));
+      feed(CallDone{.call = id,
+                    .usage = ended.usage,
+                    .output_bytes = output_bytes,
+                    .cut_by_length = ended.cut_by_length,
+                    .signals = ended.signals});
+    } else {
+      feed(CallFailed{.call = id,
+                      .failure = ended.failure,
+                      .detail = ended.detail,
+                      .retry_after = ended.retry_after,
+                      .usage = ended.usage,
+                      .billable = ended.billable,
+                      .output_bytes = output_bytes});
+    }
+    if (command.kind == CallKind::kPlanner && !board.plan_ended) {
+      end_plan(command.query, board, ended.failure != Failure::kNone || ended.cut_by_length);
+    }
+    if (const auto still = boards_.find(command.query); still != boards_.end()) {
+      still->second.listener->on_change(scheduler_.record(command.query));
+    }
+  }
+
+  // Forgets the call and closes its connection. Its own callbacks may be on the stack, so it is
+  // destroyed in a later turn.
+  void drop_call(CallId id) {
+    auto node = calls_.extract(id);
+    if (node.empty()) return;
+    EngineSupervisor* engine = engines_[index_of(node.mapped().command.endpoint)].get();
+    if (engine != nullptr) engine->work_ended();
+    if (!node.mapped().chat) return;
+    node.mapped().chat->cancel();
+    loop_.post([dead = std::move(node.mapped().chat)]() mutable { dead.reset(); });
+  }
+
+  // ---- plans ----
+
+  void take_steps(QueryId query, Blackboard& board, std::vector<PlannedStep> steps) {
+    for (PlannedStep& step : steps) {
+      board.listener->on_step(step);
+      const StepParsed event{.query = query,
+                             .id = step.id,
+                             .subtask = step.subtask,
+                             .task_bytes = static_cast<std::uint32_t>(step.task.size()),
+                             .features = task_features(step.task, step.difficulty)};
+      board.steps.push_back(std::move(step));
+      if (!board.query.only_plan) feed(event);
+    }
+  }
+
+  void end_plan(QueryId query, Blackboard& board, bool is_cut) {
+    PlanReader::End end = board.reader->finish(is_cut);
+    board.plan_ended = true;
+    take_steps(query, board, std::move(end.steps));
+    const auto steps = board.reader->steps();
+    board.steps.assign(steps.begin(), steps.end());
+    const auto repairs = board.reader->repairs();
+    board.repairs.insert(board.repairs.end(), repairs.begin(), repairs.end());
+    announce_plan(query, board, end.plan, "planner");
+  }
+
+  void feed_given_plan(QueryId query, Blackboard& board) {
+    const GivenPlan given = *board.query.given;
+    board.repairs = given.repairs;
+    take_steps(query, board, given.steps);
+    announce_plan(query, board, given.end, "file");
+  }
+
+  void announce_plan(QueryId query, Blackboard& board, const PlanEnd& end,
+                     std::string_view source) {
+    board.plan_end = end;
+    board.plan_source = end.outcome == PlanOutcome::kUseless ? "none" : source;
+    board.listener->on_plan_end(end, board.repairs);
+    const bool is_last_try = end.outcome != PlanOutcome::kUseless || board.plan_tries == 2;
+    if (board.query.only_plan && is_last_try) return feed(CancelAsked{query});
+    feed(PlanEnded{.query = query, .outcome = end.outcome, .sink = end.sink, .pruned = end.pruned});
+  }
+
+  // ---- the end ----
+
+  void report(QueryId query) {
+    auto node = boards_.extract(query);
+    if (node.empty()) return;
+    Blackboard& board = node.mapped();
+    Receipt receipt;
+    receipt.run = make_run_id();
+    receipt.policy = config_.policy;
+    receipt.planned = board.gate.plan;
+    receipt.gate_reason = board.gate.reason;
+    receipt.plan_source = board.plan_source;
+    receipt.steps = std::move(board.steps);
+    receipt.repairs = std::move(board.repairs);
+    receipt.plan_end = std::move(board.plan_end);
+    receipt.record = scheduler_.record(query);
+    add_whole_question(receipt, board);
+    receipt.outputs = std::move(board.outputs);
+    receipt.outputs.resize(receipt.record.subtasks.size());
+    const auto sink = receipt.record.sink;
+    const bool is_answered = receipt.record.outcome == Outcome::kAnswered ||
+                             receipt.record.outcome == Outcome::kDegraded;
+    if (is_answered && sink) {
+      const std::string& output = receipt.outputs[index_of(*sink)];
+      receipt.answer = output.empty() ? board.answer : output;
+    }
+    for (const EndpointConfig& endpoint : config_.endpoints)
+      receipt.endpoints.push_back(endpoint.endpoint);
+    scheduler_.forget(query);
+    board.listener->on_finish(receipt);
+  }
+
+  // The node that stands for the question itself has no step of its own in the plan.
+  static void add_whole_question(Receipt& receipt, const Blackboard& board) {
+    for (std::size_t i = receipt.steps.size(); i < receipt.record.subtasks.size(); ++i) {
+      PlannedStep& step = receipt.steps.emplace_back();
+      step.id = SubtaskId(static_cast<std::uint32_t>(i));
+      step.label = i == 0 ? "1" : "whole";
+      step.subtask = receipt.record.subtasks[i].subtask;
+      step.task = board.query.question;
+    }
+  }
+
+  net::EventLoop& loop_;
+  const Config config_;
+  std::unique_ptr<net::HttpClient> client_;
+  std::vector<std::unique_ptr<EngineSupervisor>> engines_;  // By EndpointId; null for remote ones.
+  std::unique_ptr<Router> router_;
+  Scheduler scheduler_;
+  std::map<QueryId, Blackboard> boards_;
+  std::map<CallId, LiveCall> calls_;
+  std::map<std::uint64_t, std::unique_ptr<net::EventLoop::Timer>> timers_;
+  std::map<QueryId, std::unique_ptr<net::EventLoop::Timer>> reports_;
+  std::deque<Event> events_;
+  std::vector<Command> commands_;
+  std::uint64_t next_query_ = 1;
+  bool is_feeding_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Runtime>> Runtime::create(net::EventLoop& loop, Config config,
+                                                 const RuntimeOptions& options) {
+  HF_TRY(auto router, make_router(config.policy, config.policy_options));
+  auto client = net::HttpClient::create(loop);
+  std::vector<std::unique_ptr<EngineSupervisor>> engines(config.endpoints.size());
+  for (std::size_t i = 0; i < engines.size(); ++i) {
+    if (!config.endpoints[i].engine) continue;
+    HF_TRY(engines[i], make_engine_supervisor(loop, *client, config.endpoints[i], options));
+  }
+  return std::make_unique<LiveRuntime>(loop, std::move(config), std::move(router),
+                                       std::move(engines), std::move(client));
+}
+
+}  // namespace hf

@@ -1,0 +1,75 @@
+// The live driver: turns the scheduler's commands into calls and the replies into events, keeps the
+// texts, and tells a listener what happens.
+//
+// Everything happens on the loop's thread. The loop and the listeners must outlive the runtime.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "config/config.h"
+#include "model/plan.h"
+#include "model/receipt.h"
+#include "net/event_loop.h"
+#include "plan/gate.h"
+#include "plan/given_plan.h"
+#include "schedule/event.h"
+
+namespace hf {
+
+struct UserQuery {
+  std::string question;  // Not empty, valid UTF-8.
+  PlanMode plan = PlanMode::kAuto;
+  std::optional<GivenPlan> given;  // Present iff `plan` is kGiven.
+  bool only_plan = false;          // Stop when the plan is there; its steps are not run.
+  Budget budget;
+  std::uint64_t seed = 0;
+};
+
+// What happens to one query, as it happens. Default: nothing is done with it.
+class QueryListener {
+ public:
+  virtual ~QueryListener() = default;
+  virtual void on_gate(const GateVerdict& /*verdict*/) {}
+  virtual void on_step(const PlannedStep& /*step*/) {}
+  virtual void on_plan_end(const PlanEnd& /*end*/, std::span<const std::string> /*repairs*/) {}
+  // `record` is that of the query, after the change.
+  virtual void on_call_start(const StartCall& /*call*/, const RunRecord& /*record*/) {}
+  virtual void on_call_text(CallId /*call*/, std::string_view /*text*/) {}
+  virtual void on_change(const RunRecord& /*record*/) {}
+  // Text of the final answer as it comes; on_answer_restart voids what came before.
+  virtual void on_answer_text(std::string_view /*text*/) {}
+  virtual void on_answer_restart() {}
+  virtual void on_finish(const Receipt& receipt) = 0;
+};
+
+struct RuntimeOptions {
+  std::string program;  // This binary, to start engines with.
+  std::string model_directory;
+  std::string runtime_directory;  // For sockets and logs of engines; private to this user.
+};
+
+class Runtime {
+ public:
+  // Checks what can be checked before the first call: that every engine's model is there and that
+  // the binary has an engine. kInvalidInput says what to do.
+  static Result<std::unique_ptr<Runtime>> create(net::EventLoop& loop, Config config,
+                                                 const RuntimeOptions& options);
+  virtual ~Runtime() = default;  // Cancels what runs and stops the engines.
+
+  virtual QueryId submit(UserQuery query, QueryListener& listener) = 0;
+  virtual void cancel(QueryId query) = 0;
+
+  // Starts the engines that the policy is likely to use, so that the first call does not wait for a
+  // model to load.
+  virtual void warm_up() = 0;
+};
+
+}  // namespace hf

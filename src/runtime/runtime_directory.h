@@ -1,0 +1,15 @@
+// A folder for sockets and logs that belongs to this user alone and does not survive a reboot.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "config/config.h"
+
+namespace hf {
+
+// $XDG_RUNTIME_DIR/hybridflow, else hybridflow-UID below the system's temporary folder. Made if it
+// is not there; refused if somebody else owns it. Files of processes that are gone are removed.
+Result<std::string> runtime_directory(const Environment& env);
+
+}  // namespace hf
