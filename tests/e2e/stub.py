@@ -1,0 +1,186 @@
+"""A scripted OpenAI-compatible endpoint on a free loopback port, and helpers to run the program.
+
+The requested model's name chooses the behaviour, so that one server plays every part. Requests for a
+plan are recognised by the markup in their prompt.
+"""
+
+import http.server
+import json
+import os
+import subprocess
+import threading
+
+PROGRAM = os.environ["HYBRIDFLOW"]
+
+PLAN = """<Plan>
+<Step ID="1" Role="explain" Task="What is given?" Rely="" Token="20" Difficulty="1"/>
+<Step ID="2" Role="analyze" Task="What does the first part give?" Rely="1" Token="20" Difficulty="3"/>
+<Step ID="3" Role="analyze" Task="What does the second part give?" Rely="1" Token="20" Difficulty="7"/>
+<Step ID="4" Role="generate" Task="What is the answer?" Rely="2,3" Token="30" Difficulty="5"/>
+</Plan>
+"""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        stub = self.server.stub
+        with stub.lock:
+            stub.requests.append(body)
+            stub.headers.append(dict(self.headers))
+            count = sum(1 for r in stub.requests if r["model"] == body["model"])
+        self.close_connection = True
+        is_plan = "<Plan>" in body["messages"][0]["content"]
+        behaviour = body["model"]
+        if is_plan and not behaviour.startswith("bad-plan"):
+            return self.stream(PLAN.split("\n"), 400, 100, "\n")
+        getattr(self, "act_" + behaviour.replace("-", "_"), self.act_ok)(body, count)
+
+    # ---- behaviours ----
+
+    def act_ok(self, body, count):
+        self.stream(["The answer ", "is 7.\n", "Answer: 7"], 100, 9)
+
+    def act_bad_plan(self, body, count):
+        if "<Plan>" in body["messages"][0]["content"]:
+            return self.stream(["I cannot ", "plan."], 300, 4)
+        self.act_ok(body, count)
+
+    def act_unauthorized(self, body, count):
+        self.fail(401, "the key is wrong")
+
+    def act_missing(self, body, count):
+        self.fail(404, "no such model")
+
+    def act_server_error(self, body, count):
+        self.fail(500, "it broke")
+
+    def act_busy_once(self, body, count):
+        if count == 1:
+            return self.fail(429, "slow down", {"Retry-After": "0"})
+        self.act_ok(body, count)
+
+    def act_busy(self, body, count):
+        self.fail(429, "slow down")
+
+    def act_cut(self, body, count):
+        self.begin("text/event-stream")
+        self.chunk(self.piece("half an ans"))
+        self.wfile.flush()
+
+    def act_stall(self, body, count):
+        self.begin("text/event-stream")
+        self.chunk(self.piece("half"))
+        self.wfile.flush()
+        self.server.stub.released.wait(20)
+
+    def act_not_json(self, body, count):
+        self.begin("text/html")
+        self.chunk("<html>a login page</html>")
+        self.end()
+
+    def act_bad_chunk(self, body, count):
+        self.begin("text/event-stream")
+        self.chunk("data: {\"choices\": [nonsense\n\n")
+        self.end()
+
+    def act_empty(self, body, count):
+        self.stream([""], 10, 0)
+
+    def act_no_usage(self, body, count):
+        self.stream(["Answer: 7"], None, None)
+
+    def act_huge_usage(self, body, count):
+        self.stream(["Answer: 7"], 10**15, -4)
+
+    def act_overrun(self, body, count):
+        self.stream(["Answer: 7"], 100, 5_000)
+
+    def act_whole(self, body, count):
+        answer = {"choices": [{"message": {"role": "assistant", "content": "Answer: 7"}, "finish_reason": "stop"}],
+                  "usage": {"prompt_tokens": 100, "completion_tokens": 5}}
+        self.begin("application/json")
+        self.chunk(json.dumps(answer))
+        self.end()
+
+    # ---- writing ----
+
+    def fail(self, status, message, headers=None):
+        body = json.dumps({"error": {"message": message}}).encode()
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def begin(self, content_type):
+        self.send_response(200)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("Connection", "close")
+        self.end_headers()
+
+    def chunk(self, text):
+        data = text.encode()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def end(self):
+        self.wfile.write(b"0\r\n\r\n")
+
+    def piece(self, text, finish=None):
+        return "data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}) + "\n\n"
+
+    def stream(self, texts, prompt_tokens, completion_tokens, suffix=""):
+        self.begin("text/event-stream")
+        for text in texts:
+            self.chunk(self.piece(text + suffix))
+        self.chunk(self.piece("", "stop"))
+        if prompt_tokens is not None:
+            usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+            self.chunk("data: " + json.dumps({"choices": [], "usage": usage}) + "\n\n")
+        self.chunk("data: [DONE]\n\n")
+        self.end()
+
+
+class Stub:
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.requests = []
+        self.headers = []
+        self.released = threading.Event()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.stub = self
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.released.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+    def asked(self, model):
+        with self.lock:
+            return [r for r in self.requests if r["model"] == model]
+
+
+def run(*arguments, stdin=None, env=None, timeout=60):
+    """Runs the program; returns (exit code, stdout, stderr) as text."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
+    environment.update(env or {})
+    done = subprocess.run([PROGRAM, *arguments], input=stdin if stdin is not None else b"", capture_output=True,
+                          env=environment, timeout=timeout, check=False)
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+
+
+def endpoint(name, tier, url, model, extra=""):
+    price = 'price = { prompt = 2.00, cached = 0.50, completion = 8.00 }' if tier == "cloud" else ""
+    return f'[[endpoint]]\nname = "{name}"\ntier = "{tier}"\nurl = "{url}"\nmodel = "{model}"\n{price}\n{extra}\n'
