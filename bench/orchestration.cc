@@ -52,7 +52,7 @@ std::string plan_text() {
     const std::string_view rely = id == 1 ? "" : id == 6 ? "2,3,4,5" : "1";
     text += fmt::format(
         "<Step ID=\"{}\" Role=\"{}\" Task=\"Task {}: what does the shop earn with this kind of "
-        "thing in a week of six days, given its price?\" Rely=\"{}\" Token=\"40\" "
+        "thing in a week of six working days, at its price now?\" Rely=\"{}\" Token=\"40\" "
         "Difficulty=\"3\"/>\n",
         id, role, id, rely);
   }
@@ -102,7 +102,7 @@ void print(std::string_view what, std::vector<double> values, std::string_view u
 // after the end of an input the requests of its dependants came in.
 class InstantEndpoint {
  public:
-  InstantEndpoint() : thread_([this] { serve(); }) { address_.get_future().swap(future_); }
+  InstantEndpoint() : thread_([this] { serve(); }) {}
   ~InstantEndpoint() {
     loop_.stop();
     thread_.join();
@@ -110,7 +110,7 @@ class InstantEndpoint {
   InstantEndpoint(const InstantEndpoint&) = delete;
   InstantEndpoint& operator=(const InstantEndpoint&) = delete;
 
-  std::string url() { return "http://" + future_.get() + "/v1"; }
+  std::string url() { return "http://" + address_.get() + "/v1"; }
   clockid_t cpu_clock() {
     clockid_t clock{};
     ::pthread_getcpuclockid(thread_.native_handle(), &clock);
@@ -131,7 +131,7 @@ class InstantEndpoint {
           answer(request, responder);
         });
     HF_ASSERT(server.has_value());
-    address_.set_value((*server)->address());
+    listening_.set_value((*server)->address());
     loop_.run();
     held_.clear();
   }
@@ -171,8 +171,8 @@ class InstantEndpoint {
   std::vector<std::shared_ptr<net::Responder>> held_;
   Clock::time_point ended_;
   int seen_ = 0;
-  std::promise<std::string> address_;
-  std::shared_future<std::string> future_ = std::shared_future<std::string>();
+  std::promise<std::string> listening_;
+  std::shared_future<std::string> address_ = listening_.get_future().share();
   net::EventLoop loop_;
   std::thread thread_;  // Goes first: it uses the rest.
 };
@@ -256,8 +256,7 @@ std::vector<double> run_bare(const std::string& url, std::size_t count) {
         made.url = url + "/chat/completions";
         made.headers = {{"Content-Type", "application/json"}};
         made.body = width == 0 ? std::string("<Plan>") : std::string(2000, 'x');
-        client->start(std::move(made), {.on_bytes = {},
-                                        .on_done = [&](const net::CallResult&) {
+        client->start(std::move(made), {.on_bytes = {}, .on_done = [&](const net::CallResult&) {
                                           if (--open == 0) loop.stop();
                                         }});
       }
@@ -268,7 +267,8 @@ std::vector<double> run_bare(const std::string& url, std::size_t count) {
   return wall;
 }
 
-// Plays the driver without sockets: the plan in pieces into the reader, every call answered in turn.
+// Plays the driver without sockets: the plan in pieces into the reader, every call answered in
+// turn.
 double run_core(Scheduler& scheduler, QueryId query, std::string_view plan) {
   std::vector<Command> commands;
   std::deque<StartCall> running;
@@ -276,8 +276,9 @@ double run_core(Scheduler& scheduler, QueryId query, std::string_view plan) {
   const Clock::time_point begin = Clock::now();
   const auto feed = [&](const Event& event) {
     commands.clear();
-    scheduler.step(TimePoint(std::chrono::duration_cast<Duration>(Clock::now() - Clock::time_point{})),
-                   event, commands);
+    scheduler.step(
+        TimePoint(std::chrono::duration_cast<Duration>(Clock::now() - Clock::time_point{})), event,
+        commands);
     for (const Command& command : commands) {
       if (const auto* call = std::get_if<StartCall>(&command)) running.push_back(*call);
       is_finished = is_finished || std::holds_alternative<FinishQuery>(command);

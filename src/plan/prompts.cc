@@ -12,54 +12,31 @@ namespace {
 constexpr std::size_t kFaultBytesMax = 240;
 
 constexpr std::string_view kPlanner =
-    "You split a question into a small plan of steps that other workers carry out. You never "
-    "answer the question yourself.\n"
-    "Write only the plan, one <Step .../> per line between <Plan> and </Plan>.\n"
-    "- Step 1 has Role=\"explain\" and Rely=\"\": it sorts out what is given and what is "
-    "wanted.\n"
-    "- The steps in the middle have Role=\"analyze\". Each is one short, complete question "
-    "with all names and numbers it needs. Give them Rely=\"1\" wherever possible, so that "
-    "they can be done at the same time; rely on another step only if its result is needed.\n"
-    "- The last step has Role=\"generate\": it answers the question and relies on every step "
-    "whose result it uses.\n"
-    "- Use 4 to 6 steps. Token is the expected length of the result, Difficulty goes from 1 "
-    "(easy) to 9 (hard).";
+    R"(Split the question into steps for other workers. Do not answer it. Write only the plan.
+- Step 1, Role="explain", Rely="": what is given and what is wanted.
+- Then Role="analyze": short complete questions with the names and numbers they need. Rely="1" lets them run at the same time; rely on another step only if its result is needed.
+- Last, Role="generate": the answer. It relies on every step whose result it uses.
+Token: expected length of the result. Difficulty: 1 to 9.)";
 
 constexpr std::string_view kPlanExample1 =
     "A bakery sells 40 rolls at 2 dollars and 12 cakes at 15 dollars a day. Flour costs it 90 "
-    "dollars "
-    "and the rent 75 dollars a day. What is left after 5 days?";
-constexpr std::string_view kPlan1 =
-    "<Plan>\n"
-    "<Step ID=\"1\" Role=\"explain\" Task=\"Which sales and which costs does the bakery "
-    "have, and what is wanted?\" Rely=\"\" Token=\"40\" Difficulty=\"1\"/>\n"
-    "<Step ID=\"2\" Role=\"analyze\" Task=\"How much do 40 rolls at 2 dollars bring in a "
-    "day?\" Rely=\"1\" Token=\"25\" Difficulty=\"2\"/>\n"
-    "<Step ID=\"3\" Role=\"analyze\" Task=\"How much do 12 cakes at 15 dollars bring in a "
-    "day?\" Rely=\"1\" Token=\"25\" Difficulty=\"2\"/>\n"
-    "<Step ID=\"4\" Role=\"analyze\" Task=\"What are the daily costs of 90 dollars for flour "
-    "and 75 dollars for rent together?\" Rely=\"1\" Token=\"25\" Difficulty=\"2\"/>\n"
-    "<Step ID=\"5\" Role=\"generate\" Task=\"What is left to the bakery after 5 days?\" "
-    "Rely=\"2,3,4\" Token=\"50\" Difficulty=\"4\"/>\n"
-    "</Plan>";
+    "dollars a day. What is left after 5 days?";
+constexpr std::string_view kPlan1 = R"(<Plan>
+<Step ID="1" Role="explain" Task="What does the bakery earn and pay, and what is wanted?" Rely="" Token="40" Difficulty="1"/>
+<Step ID="2" Role="analyze" Task="How much do 40 rolls at 2 dollars bring in a day?" Rely="1" Token="30" Difficulty="2"/>
+<Step ID="3" Role="analyze" Task="How much do 12 cakes at 15 dollars bring in a day?" Rely="1" Token="30" Difficulty="2"/>
+<Step ID="4" Role="analyze" Task="How much do 5 days of flour at 90 dollars cost?" Rely="1" Token="30" Difficulty="2"/>
+<Step ID="5" Role="generate" Task="What is left after 5 days?" Rely="2,3,4" Token="60" Difficulty="4"/>
+</Plan>)";
 
-constexpr std::string_view kPlanExample2 =
-    "Should a village by the sea protect its beach with a stone wall or with planted dunes?";
-constexpr std::string_view kPlan2 =
-    "<Plan>\n"
-    "<Step ID=\"1\" Role=\"explain\" Task=\"What does protecting a beach from the sea "
-    "demand?\" Rely=\"\" Token=\"40\" Difficulty=\"2\"/>\n"
-    "<Step ID=\"2\" Role=\"analyze\" Task=\"How well does a stone wall hold back storm waves "
-    "over the years?\" Rely=\"1\" Token=\"60\" Difficulty=\"5\"/>\n"
-    "<Step ID=\"3\" Role=\"analyze\" Task=\"How well do planted dunes hold back storm waves "
-    "over the years?\" Rely=\"1\" Token=\"60\" Difficulty=\"5\"/>\n"
-    "<Step ID=\"4\" Role=\"analyze\" Task=\"What do building and upkeep of walls and of "
-    "dunes cost?\" Rely=\"1\" Token=\"50\" Difficulty=\"4\"/>\n"
-    "<Step ID=\"5\" Role=\"analyze\" Task=\"What do walls and dunes do to plants, animals "
-    "and visitors?\" Rely=\"1\" Token=\"50\" Difficulty=\"3\"/>\n"
-    "<Step ID=\"6\" Role=\"generate\" Task=\"Is the wall or the dune better for the village, "
-    "and why?\" Rely=\"2,3,4,5\" Token=\"80\" Difficulty=\"6\"/>\n"
-    "</Plan>";
+constexpr std::string_view kPlanExample2 = "Which is better to heat an old house, wood or gas?";
+constexpr std::string_view kPlan2 = R"(<Plan>
+<Step ID="1" Role="explain" Task="What matters when an old house is heated?" Rely="" Token="40" Difficulty="2"/>
+<Step ID="2" Role="analyze" Task="What does heating with wood cost and demand?" Rely="1" Token="60" Difficulty="4"/>
+<Step ID="3" Role="analyze" Task="What does heating with gas cost and demand?" Rely="1" Token="60" Difficulty="4"/>
+<Step ID="4" Role="analyze" Task="What do wood and gas do to the air in the rooms?" Rely="1" Token="60" Difficulty="3"/>
+<Step ID="5" Role="generate" Task="Is wood or gas better for the old house?" Rely="2,3,4" Token="80" Difficulty="5"/>
+</Plan>)";
 
 // The same for every step of a query, the last one included, so that all share the longest prefix.
 constexpr std::string_view kWorker =
@@ -71,11 +48,7 @@ constexpr std::string_view kWorker =
     "42, so they cost 42 dollars.";
 
 constexpr std::string_view kSinkForm =
-    "This is the last step. Now answer the question at the top itself, from the results so "
-    "far. Write at most three short sentences. Then end with one line that starts with "
-    "\"Answer:\" and gives just the final answer: a number, a name, a letter if there are "
-    "options, or one sentence. For example:\n"
-    "Answer: 42 dollars";
+    R"(This is the last step: now answer the question at the top itself. Use the results so far where they are right and work out what is still missing, each calculation in one short sentence. Then end with one line that starts with "Answer:" and gives only the final answer: a number, a name, a letter if there are options, or one sentence.)";
 
 constexpr std::string_view kWhole =
     "Answer the question. First reason in a few short sentences of plain words and numbers. "

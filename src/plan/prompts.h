@@ -40,8 +40,8 @@ std::vector<ChatMessage> whole_prompt(std::string_view question);
 
 // Bounds for reservations: the bytes of any prompt above besides question, inputs and task (chat
 // template marks included), and the bytes around one input. Tests hold the prompts to them.
-inline constexpr std::uint32_t kPromptOverheadBytes = 2048;
+inline constexpr std::uint32_t kPromptOverheadBytes = 1280;
 inline constexpr std::uint32_t kInputOverheadBytes = 64;
-inline constexpr std::uint32_t kPlanOverheadBytes = 8192;
+inline constexpr std::uint32_t kPlanOverheadBytes = 4096;
 
 }  // namespace hf

@@ -355,6 +355,10 @@ class LiveRuntime final : public Runtime {
     receipt.repairs = std::move(board.repairs);
     receipt.plan_end = std::move(board.plan_end);
     receipt.record = scheduler_.record(query);
+    // A step that was done before the plan's end showed that nothing needs it did run.
+    std::erase_if(receipt.plan_end.pruned, [&](SubtaskId id) {
+      return receipt.record.subtasks[index_of(id)].state != SubtaskState::kPruned;
+    });
     add_whole_question(receipt, board);
     receipt.outputs = std::move(board.outputs);
     receipt.outputs.resize(receipt.record.subtasks.size());

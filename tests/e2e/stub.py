@@ -35,11 +35,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             stub.headers.append(dict(self.headers))
             count = sum(1 for r in stub.requests if r["model"] == body["model"])
         self.close_connection = True
-        is_plan = "<Plan>" in body["messages"][0]["content"]
+        is_plan = self.is_plan(body)
         behaviour = body["model"]
         if is_plan and not behaviour.startswith("bad-plan"):
             return self.stream(PLAN.split("\n"), 400, 100, "\n")
         getattr(self, "act_" + behaviour.replace("-", "_"), self.act_ok)(body, count)
+
+    @staticmethod
+    def is_plan(body):
+        return any("<Plan>" in message["content"] for message in body["messages"])
 
     # ---- behaviours ----
 
@@ -47,7 +51,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.stream(["The answer ", "is 7.\n", "Answer: 7"], 100, 9)
 
     def act_bad_plan(self, body, count):
-        if "<Plan>" in body["messages"][0]["content"]:
+        if self.is_plan(body):
             return self.stream(["I cannot ", "plan."], 300, 4)
         self.act_ok(body, count)
 

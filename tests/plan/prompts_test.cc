@@ -77,7 +77,7 @@ TEST(Prompts, WithoutInputsNothingSpeaksOfResults) {
 }
 
 TEST(Prompts, TheAnswerEndsInALineOfKnownForm) {
-  EXPECT_THAT(sink_prompt("Q", {}, "T")[1].content, HasSubstr("\nAnswer: "));
+  EXPECT_THAT(sink_prompt("Q", {}, "T")[1].content, HasSubstr("\"Answer:\""));
   EXPECT_THAT(whole_prompt("Q")[0].content, HasSubstr("\nAnswer: "));
   EXPECT_EQ(whole_prompt("Q").back(), (ChatMessage{"user", "Q"}));
 }
