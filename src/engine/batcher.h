@@ -30,7 +30,7 @@ namespace hf::engine {
 
 class Batcher {
  public:
-  static constexpr std::size_t kBatch = 512;        // Prompt tokens a step if nobody generates,
+  static constexpr std::size_t kBatch = 128;        // Prompt tokens a step if nobody generates,
   static constexpr std::size_t kPromptBeside = 64;  // and if somebody does.
   static constexpr std::size_t kDefaultMaxTokens = 1024;  // If the request does not say.
   static constexpr std::size_t kRetained = 8;  // Finished sequences kept, beside those in slots.

@@ -132,9 +132,10 @@ CoreLease::CoreLease(CoreLease&& other) noexcept
 
 CoreLease::~CoreLease() = default;
 
-std::size_t CoreLease::adjust(const std::function<bool()>& give_up) {
+std::size_t CoreLease::adjust(const std::function<bool()>& give_up, std::size_t most) {
   become_busy();
-  const Share share = fair_share();
+  Share share = fair_share();
+  share.cores = std::min(share.cores, std::max<std::size_t>(most, 1));
   give_back(share.is_crowded ? 0 : share.cores);
   if (held_ >= share.cores) return held_;
   LockFile& turn = turn_.front();

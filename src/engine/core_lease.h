@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -39,8 +40,8 @@ class CoreLease {
   ~CoreLease();  // Gives everything back.
 
   // Makes this set busy and brings it to its fair share; waits for a first core if there is none.
-  // Returns what is held: 1 or more, or 0 if `give_up` said so while waiting.
-  std::size_t adjust(const std::function<bool()>& give_up);
+  // Returns what is held: 1 or more, or 0 if `give_up` said so while waiting. Takes at most `most`.
+  std::size_t adjust(const std::function<bool()>& give_up, std::size_t most = SIZE_MAX);
   // Nothing to do: gives everything back.
   void release();
 

@@ -96,6 +96,8 @@ std::optional<Worker::Work> Worker::wait() {
 }
 
 Result<void> Worker::load() {
+  // Loading computes too (it repacks weights), with one thread; others must leave it a core.
+  static_cast<void>(lease_.adjust([this] { return stop_.load(); }, 1));
   HF_TRY(model_, Model::load(options_.model_path, stop_));
   const std::size_t most = std::max<std::size_t>(lease_.most(), 1);
   pool_ = std::make_unique<ThreadPool>(static_cast<int>(most));
