@@ -15,7 +15,8 @@ int run_engine_command(engine::EngineOptions options) {
   if (!directory) return complain(directory.error().message, kBadUsage);
   const auto model = resolve_model(catalogue(), *directory, options.model_path);
   if (!model) return complain(model.error().message, kBadUsage);
-  if (options.name.empty()) options.name = options.model_path;
+  const bool is_path = options.model_path.contains('/') || options.model_path.ends_with(".gguf");
+  if (options.name.empty() && !is_path) options.name = options.model_path;
   options.model_path = *model;
   return engine::run_engine(options);
 }

@@ -47,6 +47,11 @@ class LastComplaint {
   std::string text_;
 };
 
+// Private-use characters around a number: no template and no role has them.
+std::string stand_in(std::size_t message) {
+  return fmt::format("\xEE\x80\x80{}\xEE\x80\x81", message);
+}
+
 std::string apply_template(const std::string& name, std::span<const llama_chat_message> messages,
                            std::size_t expected) {
   std::string text(expected, '\0');
@@ -124,10 +129,15 @@ Model::Model(llama_model_ptr model)
 }
 
 std::vector<Token> Model::tokenize(std::string_view text) const {
+  return tokenize(text, true, Marks::kText);
+}
+
+std::vector<Token> Model::tokenize(std::string_view text, bool is_start, Marks marks) const {
   std::vector<Token> tokens(text.size() + 8);  // A token is at least a byte, save a few marks.
   const auto run = [&] {
     return llama_tokenize(vocabulary_, text.data(), static_cast<std::int32_t>(text.size()),
-                          tokens.data(), static_cast<std::int32_t>(tokens.size()), true, true);
+                          tokens.data(), static_cast<std::int32_t>(tokens.size()), is_start,
+                          marks == Marks::kMeant);
   };
   std::int32_t count = run();
   if (count < 0) {
@@ -139,16 +149,34 @@ std::vector<Token> Model::tokenize(std::string_view text) const {
 }
 
 Result<std::vector<Token>> Model::prompt(std::span<const ChatMessage> messages) const {
+  // The template is filled with stand-ins, so that its control marks can be told from the same
+  // letters in a message: those are text, whoever wrote them.
+  std::vector<std::string> stand_ins;
   std::vector<llama_chat_message> raw;
   std::size_t bytes = 256;
-  for (const ChatMessage& message : messages) {
-    raw.push_back({message.role.c_str(), message.content.c_str()});
-    bytes += message.role.size() + message.content.size() + 64;
+  for (std::size_t i = 0; i < messages.size(); ++i) stand_ins.push_back(stand_in(i));
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    raw.push_back({messages[i].role.c_str(), stand_ins[i].c_str()});
+    bytes += messages[i].role.size() + stand_ins[i].size() + 64;
   }
   try {
     const std::string text = apply_template(template_, raw, bytes);
-    std::vector<Token> tokens = tokenize(text);
-    if (text.empty() || tokens.empty()) {
+    std::vector<Token> tokens;
+    const auto add = [&](std::string_view part, Marks marks) {
+      if (part.empty()) return;
+      const std::vector<Token> more = tokenize(part, tokens.empty(), marks);
+      tokens.insert(tokens.end(), more.begin(), more.end());
+    };
+    std::string_view rest = text;
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      const std::size_t at = rest.find(stand_ins[i]);
+      if (at == std::string_view::npos) continue;  // A template may leave a message out.
+      add(rest.substr(0, at), Marks::kMeant);
+      add(messages[i].content, Marks::kText);
+      rest.remove_prefix(at + stand_ins[i].size());
+    }
+    add(rest, Marks::kMeant);
+    if (tokens.empty()) {
       return fail(Code::kInvalidInput,
                   "The model's chat template gives no prompt for these messages.");
     }

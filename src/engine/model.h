@@ -49,6 +49,11 @@ class Model {
   [[nodiscard]] const llama_vocab* vocabulary() const { return vocabulary_; }
 
  private:
+  // Whether names of control tokens in a text stand for those tokens or for their own letters.
+  enum class Marks { kMeant, kText };
+  [[nodiscard]] std::vector<Token> tokenize(std::string_view text, bool is_start,
+                                            Marks marks) const;
+
   explicit Model(llama_model_ptr model);
 
   llama_model_ptr model_;

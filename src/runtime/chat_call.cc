@@ -124,6 +124,8 @@ void ChatCall::take_result(const net::CallResult& result) {
   id_.reset();
   if (is_over_) return;
   ended_.retry_after = result.retry_after;
+  // A connection that breaks behind a complete answer takes nothing away from it.
+  if (result.error == net::CallError::kCut && saw_end_mark_) return end_stream();
   if (result.error != net::CallError::kNone) {
     // Without an answer's head it is unknown whether the endpoint has begun to work: only a
     // connection that never stood is surely free.

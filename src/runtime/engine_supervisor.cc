@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -92,11 +93,12 @@ void EngineSupervisor::start() {
       net::ChildProcess::start(loop_, arguments_of(options_), file_of(options_, "log"),
                                {.on_line = [this](std::string_view line) { on_line(line); },
                                 .on_exit = [this](int code) { on_exit(code); }});
-  if (child) {
-    child_ = *std::move(child);
-  } else {
-    answer_waiting(std::unexpected(child.error()));
-  }
+  if (!child) return answer_waiting(std::unexpected(child.error()));
+  child_ = *std::move(child);
+  start_timer_ = loop_.at(loop_.now() + options_.start_time, [this] {
+    auto keep = std::move(start_timer_);
+    replace_child();
+  });
 }
 
 void EngineSupervisor::on_line(std::string_view line) {
@@ -108,6 +110,7 @@ void EngineSupervisor::on_line(std::string_view line) {
   } else {
     address_ = EngineAddress{.unix_socket = {}, .host_port = std::string(line)};
   }
+  start_timer_.reset();
   health_misses_ = 0;
   check_health();
   answer_waiting(*address_);
@@ -115,6 +118,7 @@ void EngineSupervisor::on_line(std::string_view line) {
 
 void EngineSupervisor::on_exit(int code) {
   address_.reset();
+  start_timer_.reset();
   health_timer_.reset();
   if (health_call_) client_.cancel(*std::exchange(health_call_, std::nullopt));
   failures_ = loop_.now() - started_at_ >= kLongLife ? 1 : failures_ + 1;
@@ -175,10 +179,14 @@ void EngineSupervisor::check_health() {
 void EngineSupervisor::on_health(bool is_healthy) {
   health_misses_ = is_healthy ? 0 : health_misses_ + 1;
   if (health_misses_ < options_.health_misses_max) return check_health();
-  // It is alive but does not answer: only a new one helps. Its calls fail when the sockets close.
   health_misses_ = 0;
+  replace_child();
+}
+
+// It is alive but does not answer: only a new one helps. Its calls fail when the sockets close.
+void EngineSupervisor::replace_child() {
   child_.reset();
-  on_exit(128 + 9);
+  on_exit(128 + SIGKILL);
 }
 
 std::string EngineSupervisor::last_log_line() const {

@@ -37,6 +37,7 @@ class EngineSupervisor {
     std::string runtime_directory;  // For its socket and log; private to this user.
     std::chrono::milliseconds health_period{5'000};
     std::uint32_t health_misses_max = 3;
+    std::chrono::milliseconds start_time{30'000};  // To say where it listens; loading comes after.
   };
 
   EngineSupervisor(net::EventLoop& loop, net::HttpClient& client, Options options);
@@ -63,6 +64,7 @@ class EngineSupervisor {
   void answer_waiting(const Result<EngineAddress>& result);
   void check_health();
   void on_health(bool is_healthy);
+  void replace_child();
   [[nodiscard]] std::string last_log_line() const;
 
   net::EventLoop& loop_;
@@ -71,6 +73,7 @@ class EngineSupervisor {
   std::unique_ptr<net::ChildProcess> child_;
   std::optional<EngineAddress> address_;
   std::vector<std::move_only_function<void(Result<EngineAddress>)>> waiting_;
+  std::unique_ptr<net::EventLoop::Timer> start_timer_;
   std::unique_ptr<net::EventLoop::Timer> restart_timer_;
   std::unique_ptr<net::EventLoop::Timer> health_timer_;
   std::optional<net::HttpClient::Id> health_call_;

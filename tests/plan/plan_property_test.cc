@@ -2,6 +2,7 @@
 // a valid graph, and on real XML it sees what an XML parser sees. Method: random mixtures of markup
 // and junk, random cuts, generated XML plans against expat.
 #include <expat.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -227,6 +228,15 @@ RC_GTEST_PROP(PlanReaderProperty, SeesTheStepsThatAnXmlParserSees, ()) {
     RC_ASSERT(plan.steps[i].label == expected.steps[i].at("ID"));
     RC_ASSERT(plan.steps[i].task == one_line(expected.steps[i].at("Task")));
   }
+}
+
+TEST(PlanReader, RepairsAreFewAndShort) {
+  std::string text = "<Plan>";
+  for (int i = 0; i < 5000; ++i) text += fmt::format("<Step ID='1' Task='T{}' Rely='{}'/>", i, i);
+  const ReadPlan plan = read_plan(text);
+  EXPECT_EQ(plan.repairs.size(), 64U);
+  EXPECT_EQ(plan.repairs.back(), "more repairs are not listed");
+  for (const std::string& repair : plan.repairs) EXPECT_LE(repair.size(), 200U);
 }
 
 }  // namespace

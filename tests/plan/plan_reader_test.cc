@@ -491,14 +491,5 @@ TEST(PlanReader, APlanIsFoundBehindAGiantUnclosedTag) {
   EXPECT_EQ(everything(read_plan(giant + kGood)), everything(read_plan(kGood)));
 }
 
-TEST(PlanReader, RepairsAreFewAndShort) {
-  std::string text = "<Plan>";
-  for (int i = 0; i < 5000; ++i) text += fmt::format("<Step ID='1' Task='T{}' Rely='{}'/>", i, i);
-  const ReadPlan plan = read_plan(text);
-  EXPECT_EQ(plan.repairs.size(), 64U);
-  EXPECT_EQ(plan.repairs.back(), "more repairs are not listed");
-  for (const std::string& repair : plan.repairs) EXPECT_LE(repair.size(), 200U);
-}
-
 }  // namespace
 }  // namespace hf

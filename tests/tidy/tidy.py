@@ -15,6 +15,7 @@ import tempfile
 HEADER_LINES = 200
 SOURCE_LINES = 500
 COLUMNS = 100
+WIDE_FILES = {"src/plan/prompts.cc"}  # Prompts stand as they are sent, a rule a line.
 
 # Folders whose code must behave the same on every machine at any time.
 DETERMINISTIC_RANK = 4
@@ -116,11 +117,14 @@ class Tidy:
 
     def check_size(self, file, text):
         lines = text.splitlines()
-        limit = HEADER_LINES if file.suffix == ".h" else SOURCE_LINES
+        # A header in src is a contract to be read whole; one in tests is a helper's source.
+        place = file.relative_to(self.root).as_posix()
+        is_contract = file.suffix == ".h" and place.startswith("src/")
+        limit = HEADER_LINES if is_contract else SOURCE_LINES
         if len(lines) > limit:
             self.report(file, limit + 1, "file-size", f"{len(lines)} lines, at most {limit}")
         for number, line in enumerate(lines, 1):
-            if len(line) > COLUMNS:
+            if len(line) > COLUMNS and place not in WIDE_FILES:
                 self.report(file, number, "columns", f"{len(line)} columns, at most {COLUMNS}")
 
     def check_source(self, file, module, text):

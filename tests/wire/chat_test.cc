@@ -48,7 +48,10 @@ TEST(ChatRequest, IsReadAsItWasWritten) {
 
 TEST(ChatRequest, JoinsTextPartsAndTakesTheNewerNames) {
   const auto read = read_chat_request(
-      R"({"messages":[{"role":"developer","content":"d"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}],"max_completion_tokens":5,"stop":"x","unknown":1})");
+      R"({"messages":[{"role":"developer","content":"d"},
+                      {"role":"user","content":[{"type":"text","text":"a"},
+                                                {"type":"text","text":"b"}]}],
+          "max_completion_tokens":5,"stop":"x","unknown":1})");
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_THAT(read->messages, ElementsAre(ChatMessage{"system", "d"}, ChatMessage{"user", "ab"}));
   EXPECT_EQ(read->max_tokens, Tokens(5));
@@ -110,7 +113,9 @@ TEST(ChatChunk, UsageAloneHasNoChoices) {
 
 TEST(ChatAnswer, StrangeUsageIsClampedAndMissingUsageIsAbsent) {
   const auto huge = read_chat_answer(
-      R"({"choices":[{"message":{"content":"x"}}],"usage":{"prompt_tokens":9e15,"completion_tokens":-5,"prompt_tokens_details":{"cached_tokens":9e15}}})");
+      R"({"choices":[{"message":{"content":"x"}}],
+          "usage":{"prompt_tokens":9e15,"completion_tokens":-5,
+                   "prompt_tokens_details":{"cached_tokens":9e15}}})");
   ASSERT_TRUE(huge) << huge.error().message;
   ASSERT_TRUE(huge->usage);
   EXPECT_EQ(huge->usage->prompt, Tokens(100'000'000));
