@@ -40,11 +40,12 @@ Result<std::unique_ptr<Embedder>> Embedder::create(const Model& model, const Thr
       pool.attach(context.get());
       return std::unique_ptr<Embedder>(new Embedder(model, std::move(context)));
     }
-  } catch (const std::exception&) {
-    // Said below.
+    return fail(Code::kInternal,
+                "The memory for embeddings cannot be set up; there may be too little RAM.");
+  } catch (const std::exception& e) {
+    return fail(Code::kInternal,
+                fmt::format("The memory for embeddings cannot be set up: {}.", e.what()));
   }
-  return fail(Code::kInternal,
-              "The memory for embeddings cannot be set up; there may be too little RAM.");
 }
 
 Result<Embedder::Embedding> Embedder::embed(std::string_view text, int threads) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cstdio>
 #include <utility>
 
 #include "wire/json.h"
@@ -155,7 +156,8 @@ void Service::update_chat(JobId id, Update update) {
     chat.recorded.push_back(*piece);
     if (piece->finish_reason) {
       // An answer that cannot be kept is still an answer; the next run asks the model again.
-      static_cast<void>(options_.lab_cache->keep(chat.lab_key, chat.recorded));
+      const auto kept = options_.lab_cache->keep(chat.lab_key, chat.recorded);
+      if (!kept) fmt::print(stderr, "hybridflow engine: {}\n", kept.error().message);
     }
   }
   chat.reply->push(std::move(update));
@@ -205,7 +207,7 @@ void Service::answer_embeddings(JobId id, const Update& update) {
   answer(responder, embeddings_json(std::get<Embeddings>(update), options_.name));
 }
 
-void Service::tokenize(const net::Request& request, ResponderPtr responder) {
+void Service::tokenize(const net::Request& request, const ResponderPtr& responder) {
   if (model_ != nullptr) return count_tokens(request, *responder);
   if (when_ready_.size() >= options_.queue) return refuse(*responder, queue_full());
   when_ready_.emplace_back([this, request, responder] { count_tokens(request, *responder); });

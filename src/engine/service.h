@@ -60,7 +60,7 @@ class Service {
 
   void embeddings(const net::Request& request, ResponderPtr responder);
   void answer_embeddings(JobId id, const Update& update);
-  void tokenize(const net::Request& request, ResponderPtr responder);
+  void tokenize(const net::Request& request, const ResponderPtr& responder);
   void count_tokens(const net::Request& request, net::Responder& responder);
   void models(net::Responder& responder);
   void health(net::Responder& responder);

@@ -126,11 +126,9 @@ bool Transfer::set_headers() {
     }
   }
   for (const std::string& line : lines) {
-    curl_slist* const longer = curl_slist_append(headers_.get(), line.c_str());
-    if (longer != headers_.get()) {
-      static_cast<void>(headers_.release());
-      headers_.reset(longer);
-    }
+    // Appending gives a new head only to an empty list.
+    curl_slist* const head = curl_slist_append(headers_.get(), line.c_str());
+    if (!headers_) headers_.reset(head);
   }
   curl_easy_setopt(easy_.get(), CURLOPT_HTTPHEADER, headers_.get());
   return true;

@@ -164,18 +164,18 @@ void ChatCall::end_stream() {
     ended_.signals = Signals{.mean_logprob = logprob_sum_ / logprobs_,
                              .margin = margins_ > 0 ? margin_sum_ / margins_ : 0};
   }
-  finish(ended_);
+  finish();
 }
 
 void ChatCall::fail(Failure failure, std::string detail) {
   ended_.failure = failure;
   ended_.detail = std::move(detail);
-  finish(ended_);
+  finish();
 }
 
-void ChatCall::finish(Ended ended) {
+void ChatCall::finish() {
   cancel();
-  listener_.on_end(ended);
+  listener_.on_end(ended_);
 }
 
 }  // namespace hf

@@ -55,7 +55,7 @@ class ChatCall {
   void take_result(const net::CallResult& result);
   void end_stream();
   void fail(Failure failure, std::string detail);
-  void finish(Ended ended);
+  void finish();
 
   net::HttpClient& client_;
   Listener listener_;

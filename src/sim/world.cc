@@ -220,10 +220,10 @@ void World::Impl::play_plan(const StartCall& command, const CallRule* rule) {
   if (!fails) {
     // A call that ends together with its plan is told first.
     const bool ends_first = plan.call_end <= plan.end;
-    CallDone done{.call = command.call,
-                  .usage = is_told ? std::optional(usage) : std::nullopt,
-                  .output_bytes = 400,
-                  .signals = {}};
+    const CallDone done{.call = command.call,
+                        .usage = is_told ? std::optional(usage) : std::nullopt,
+                        .output_bytes = 400,
+                        .signals = {}};
     if (ends_first) post(end, done, command.call);
     play_steps(query, plan, command.call, std::nullopt);
     if (!ends_first) post(end, done, command.call);
@@ -255,7 +255,7 @@ void World::Impl::play_call(const StartCall& command, const CallRule* rule) {
                   .usage = is_told ? std::optional(usage) : std::nullopt,
                   .output_bytes = bytes,
                   .signals = {}};
-    return post(end, std::move(done), command.call);
+    return post(end, done, command.call);
   }
   CallFailed failed{.call = command.call,
                     .failure = rule->failure,

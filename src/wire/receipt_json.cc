@@ -11,7 +11,8 @@ namespace hf::wire {
 namespace {
 
 double milliseconds(Duration duration) {
-  return static_cast<double>(duration.count() / 1000) / 1000.0;
+  const std::int64_t microseconds = duration.count() / 1000;
+  return static_cast<double>(microseconds) / 1000.0;
 }
 
 // Dollars as a JSON number. The nearest double prints back as the exact decimal for any amount with
