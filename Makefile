@@ -8,8 +8,8 @@ BUILD := build/release
 # The question reaches the program as it was typed: make must not expand it, and the shell sees it
 # only as a quoted variable.
 define question
-Ann, Ben and Cleo share 180 euros. Ann gets twice as much as Ben, and Cleo gets 20 euros more than \
-Ben. How much does each of them get, and how can you check it?
+Compare bubble sort, quicksort and merge sort by running time, memory and stability, and say which \
+one sorts a list of 10 million records that does not fit into memory.
 endef
 ifneq ($(value Q),)
 override QUESTION := $(value Q)
@@ -19,7 +19,7 @@ endif
 export QUESTION
 unexport Q
 
-.PHONY: help setup packages build run test check sanitize threads bench format tidy install clean
+.PHONY: help setup packages configure build run test check sanitize threads bench format tidy install clean
 
 help:
 	@echo 'make setup            packages, llama.cpp, the program and the models (1.7 GB); safe to repeat'
@@ -38,14 +38,17 @@ setup:
 packages:
 	@scripts/setup --packages-only
 
-build: packages
+configure: packages
 	@test -f $(BUILD)/build.ninja || JOBS=$(JOBS) cmake --preset release
-	@ninja -C $(BUILD) -j$(JOBS)
+
+build: configure
+	@ninja -C $(BUILD) -j$(JOBS) hybridflow
 
 run: setup
 	@$(BUILD)/hybridflow ask --lab "$$QUESTION"
 
-test: build
+test: configure
+	@ninja -C $(BUILD) -j$(JOBS)
 	@scripts/setup --models smollm2-135m-instruct || \
 	  echo 'The tests that need a model are skipped.' >&2
 	@cd $(BUILD) && ctest --output-on-failure -j$(JOBS)
@@ -64,7 +67,8 @@ threads: packages
 	@build/tsan/src/net_test --gtest_brief=1
 	@build/tsan/src/runtime_test --gtest_brief=1
 
-bench: build
+bench: configure
+	@ninja -C $(BUILD) -j$(JOBS)
 	@for bench in $$(find $(BUILD)/bench -maxdepth 1 -name 'hf_bench_*' -type f -perm -u+x | sort); do \
 	  echo "== $${bench##*/}"; "$$bench" || exit 1; done
 

@@ -1,6 +1,7 @@
 #include "cli/ask.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -174,9 +175,7 @@ void print_outcome(const AskOptions& options, const Receipt& receipt, Display di
     fmt::print(stderr, "hybridflow: {}\n", receipt.record.trouble);
 }
 
-}  // namespace
-
-Result<Config> configure(const ConfigOptions& options) {
+Result<Config> read_config(const ConfigOptions& options) {
   const Environment env = process_environment();
   if (options.lab && !options.file.empty())
     return fail(Code::kInvalidInput, "--lab and --config exclude each other.");
@@ -190,6 +189,26 @@ Result<Config> configure(const ConfigOptions& options) {
                "hybridflow: no cloud is configured, so everything runs on the edge model; try "
                "--lab, or --config FILE.\n");
   }
+  return config;
+}
+
+Result<void> choose_planner(const std::string& name, Config& config) {
+  std::vector<std::string> names;
+  for (const EndpointConfig& endpoint : config.endpoints) names.push_back(endpoint.endpoint.name);
+  const auto chosen = std::ranges::find(names, name);
+  if (chosen == names.end()) {
+    return fail(Code::kInvalidInput, fmt::format("--planner: there is no endpoint '{}', only {}.",
+                                                 name, fmt::join(names, ", ")));
+  }
+  config.planner = EndpointId(static_cast<std::uint32_t>(chosen - names.begin()));
+  return {};
+}
+
+}  // namespace
+
+Result<Config> configure(const ConfigOptions& options) {
+  HF_TRY(Config config, read_config(options));
+  if (!options.planner.empty()) HF_CHECK(choose_planner(options.planner, config));
   return config;
 }
 

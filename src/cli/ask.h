@@ -23,6 +23,7 @@ inline constexpr int kInterrupted = 130;
 struct ConfigOptions {
   std::string file;
   bool lab = false;
+  std::string planner;  // Name of the endpoint that plans; empty: as configured.
 };
 
 struct AskOptions {

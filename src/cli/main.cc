@@ -26,11 +26,16 @@ void add_config_options(CLI::App& command, ConfigOptions& options) {
   command.add_flag("--lab", options.lab, "Use a larger local model as a stand-in for the cloud");
 }
 
+void add_planner_option(CLI::App& command, ConfigOptions& options) {
+  command.add_option("--planner", options.planner, "Name of the endpoint that writes the plan");
+}
+
 void add_ask(CLI::App& app, AskOptions& options) {
   CLI::App& command = *app.add_subcommand("ask", "Answer a question");
   command.add_option("question", options.question,
                      "The question; - or nothing reads standard input");
   add_config_options(command, options.config);
+  add_planner_option(command, options.config);
   command.add_option("--policy", options.policy, "Routing policy")
       ->check(
           CLI::IsMember(std::vector<std::string>(policy_names().begin(), policy_names().end())));
@@ -60,6 +65,7 @@ void add_plan(CLI::App& app, PlanCommand& plan) {
                      ->check(CLI::IsMember({"text", "json", "dot", "svg"}));
   command.add_flag("--json", plan.json, "The same as --format json")->excludes(format);
   add_config_options(command, plan.options.config);
+  add_planner_option(command, plan.options.config);
 }
 
 void add_models(CLI::App& app, ModelsOptions& options) {

@@ -34,6 +34,13 @@ class PlanWatcher final : public QueryListener {
   Receipt receipt_;
 };
 
+// An endpoint that failed is a better reason than the empty plan that came of it.
+std::string fault_of(const Receipt& receipt, const PlanEnd& end) {
+  const auto& calls = receipt.record.calls;
+  const bool has_failed = !calls.empty() && calls.back().failure != Failure::kNone;
+  return has_failed && !calls.back().detail.empty() ? calls.back().detail : end.fault;
+}
+
 }  // namespace
 
 int run_plan(const PlanOptions& options) {
@@ -63,8 +70,9 @@ int run_plan(const PlanOptions& options) {
     return complain(receipt.record.trouble, kUnavailable);
   }
   if (watcher.end()->outcome == PlanOutcome::kUseless) {
-    return complain(fmt::format("the planner gave no usable plan: {}.", watcher.end()->fault),
-                    kUnavailable);
+    return complain(
+        fmt::format("the planner gave no usable plan: {}.", fault_of(receipt, *watcher.end())),
+        kUnavailable);
   }
   return print_plan(receipt.steps, *watcher.end(), receipt.repairs, "planner", options.format);
 }

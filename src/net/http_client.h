@@ -1,8 +1,9 @@
 // Many HTTP calls at once over libcurl: pooled connections, four timeouts, streaming bodies.
 //
 // Calls and callbacks happen on the loop's thread; libcurl has a thread of its own behind. TLS
-// certificates are verified always. Proxies come from the environment except for loopback and Unix
-// sockets. Redirects are not followed. HTTP/1.1.
+// certificates are verified always, against the system's authorities or those of the environment's
+// SSL_CERT_FILE. Proxies come from the environment except for loopback and Unix sockets. Redirects
+// are not followed. HTTP/1.1.
 #pragma once
 
 #include <chrono>

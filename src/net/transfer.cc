@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <ctime>
 #include <utility>
 
@@ -109,6 +110,11 @@ void Transfer::set_route() {
   // here.
   if (!call_.unix_socket.empty() || is_loopback(call_.url)) {
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  }
+  // OpenSSL's own variable, which libcurl passes over: how a user adds a private authority.
+  if (const char* authorities = std::getenv("SSL_CERT_FILE");
+      authorities != nullptr && *authorities != '\0') {
+    curl_easy_setopt(easy, CURLOPT_CAINFO, authorities);
   }
 }
 

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import unittest
 
-from stub import PROGRAM, Stub, endpoint, run
+from stub import PROGRAM, Stub, endpoint, make_certificate, run
 
 QUESTION = "Ann has 3 apples and 4 pears. Ben has 2 plums and 5 figs. How many fruits are there?"
 
@@ -340,12 +340,52 @@ class BadInput(WithStub):
         self.assertEqual((code, out), (5, ""))
         self.assertIn("hybridflow: ", err)
 
+    def test_a_planner_that_does_not_exist(self):
+        self.expect_sentence("ask", "--config", self.two(), "--planner", "nobody", "x", contains="edge, cloud")
+
     def test_no_command_and_an_unknown_one(self):
         self.expect_sentence(contains="subcommand")
         self.expect_sentence("dance", contains="dance")
 
 
+class Routes(WithStub):
+    """The ways to a server that a test on plain loopback does not take."""
+
+    def test_tls_is_verified_and_the_environment_may_add_an_authority(self):
+        pair = make_certificate(self.folder.name)
+        secure = Stub(pair)
+        self.addCleanup(secure.close)
+        config = self.config(endpoint("edge", "edge", secure.url, "m"))
+        code, out, err = run("ask", "--config", config, "--plan", "never", "x", env={"SSL_CERT_FILE": ""})
+        self.assertEqual((code, out), (5, ""))
+        self.assertIn("certificate", err)
+        self.assertEqual(secure.requests, [])
+        code, out, err = run("ask", "--config", config, "--plan", "never", "x", env={"SSL_CERT_FILE": pair[0]})
+        self.assertEqual((code, out), (0, "The answer is 7.\nAnswer: 7\n"), err)
+
+    def test_a_proxy_of_the_environment_is_used_except_for_loopback(self):
+        proxy = self.stub.url.removesuffix("/v1")
+        config = self.config(endpoint("edge", "edge", "http://models.invalid/v1", "m"))
+        code, _, err = run("ask", "--config", config, "--plan", "never", "x", env={"http_proxy": proxy, "no_proxy": ""})
+        self.assertEqual(code, 0, err)
+        self.assertEqual(self.stub.paths, ["http://models.invalid/v1/chat/completions"])
+        code, _, err = run("ask", "--config", self.two(), "--plan", "never", "x",
+                           env={"http_proxy": "http://127.0.0.1:1", "no_proxy": ""})
+        self.assertEqual(code, 0, err)
+
+
 class PlanCommand(WithStub):
+    def test_another_planner_is_chosen_by_name(self):
+        code, receipt, _ = self.ask(self.two(), "--plan", "always", "--planner", "cloud")
+        self.assertEqual(code, 0)
+        planner = [c for c in receipt["calls"] if c["kind"] == "planner"]
+        self.assertEqual([c["endpoint"] for c in planner], ["cloud"])
+
+    def test_a_planner_that_fails_is_named_as_the_reason(self):
+        code, out, err = run("plan", "--config", self.two(edge="bad-plan-unauthorized"), QUESTION)
+        self.assertEqual((code, out), (5, ""))
+        self.assertIn("the key is wrong", err)
+
     def test_it_shows_the_plan_without_running_it(self):
         config = self.two()
         for shape, sign in (("text", "What is the answer?"), ("json", '"relies_on"'), ("dot", "digraph"), ("svg", "<svg")):

@@ -7,6 +7,7 @@ plan are recognised by the markup in their prompt.
 import http.server
 import json
 import os
+import ssl
 import subprocess
 import threading
 
@@ -33,6 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with stub.lock:
             stub.requests.append(body)
             stub.headers.append(dict(self.headers))
+            stub.paths.append(self.path)
             count = sum(1 for r in stub.requests if r["model"] == body["model"])
         self.close_connection = True
         is_plan = self.is_plan(body)
@@ -54,6 +56,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.is_plan(body):
             return self.stream(["I cannot ", "plan."], 300, 4)
         self.act_ok(body, count)
+
+    def act_bad_plan_unauthorized(self, body, count):
+        self.fail(401, "the key is wrong")
 
     def act_unauthorized(self, body, count):
         self.fail(401, "the key is wrong")
@@ -154,16 +159,33 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end()
 
 
+def make_certificate(folder):
+    """A self-signed certificate for 127.0.0.1; returns the paths of it and of its key."""
+    certificate, key = os.path.join(folder, "certificate.pem"), os.path.join(folder, "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=stub",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", key],
+                   check=True, capture_output=True)
+    return certificate, key
+
+
 class Stub:
-    def __init__(self):
+    """Serves HTTP, or HTTPS if it is given a (certificate, key) pair of paths."""
+
+    def __init__(self, certificate=None):
         self.lock = threading.Lock()
         self.requests = []
         self.headers = []
+        self.paths = []
         self.released = threading.Event()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.server.stub = self
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        scheme = "https" if certificate else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.server.server_address[1]}/v1"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
