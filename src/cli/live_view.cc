@@ -190,7 +190,8 @@ std::string LiveView::row_text(const Row& row) const {
       const double since = seconds(loop_.now() - row.first_token);
       news = row.tokens > 1 && since > 0
                  ? fmt::format("{} tok, {:.0f} tok/s", row.tokens, (row.tokens - 1) / since)
-                 : "started";
+             : row.tokens > 0 ? "writing"
+                              : "started";
       break;
     }
     case SubtaskState::kDone:
