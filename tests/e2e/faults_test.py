@@ -382,7 +382,7 @@ class PlanCommand(WithStub):
         self.assertEqual([c["endpoint"] for c in planner], ["cloud"])
 
     def test_a_planner_that_fails_is_named_as_the_reason(self):
-        code, out, err = run("plan", "--config", self.two(edge="bad-plan-unauthorized"), QUESTION)
+        code, out, err = run("plan", "--config", self.two(edge="bad-plan-unauthorized", cloud="bad-plan-unauthorized"), QUESTION)
         self.assertEqual((code, out), (5, ""))
         self.assertIn("the key is wrong", err)
 
