@@ -2,6 +2,7 @@
 
 JOBS ?= 2
 PREFIX ?= /usr/local
+SEEDS ?= 1000000
 DESTDIR ?=
 BUILD := build/release
 
@@ -19,14 +20,18 @@ endif
 export QUESTION
 unexport Q
 
-.PHONY: help setup packages configure build run test check sanitize threads bench format tidy install clean
+.PHONY: help setup packages configure build run test check soak sanitize threads mutants fuzz bench format \
+  tidy install clean
 
 help:
 	@echo 'make setup            packages, llama.cpp, the program and the models (1.7 GB); safe to repeat'
 	@echo 'make run [Q="..."]    answer a question with local models standing in for edge and cloud'
 	@echo 'make test             build and run all tests'
 	@echo 'make check            sanitizers, thread sanitizer, format, clang-tidy'
+	@echo 'make mutants          plant small faults, one at a time: every one must be caught'
+	@echo 'make fuzz SECONDS=60  every parser against random bytes, so long each'
 	@echo 'make bench            benchmarks'
+	@echo 'make soak             SEEDS=$(SEEDS) random runs of every fault in simulation; says how many a second'
 	@echo 'make build            the program: $(BUILD)/hybridflow'
 	@echo 'make install          to PREFIX=$(PREFIX), below DESTDIR if given'
 	@echo 'make format | tidy | clean'
@@ -67,10 +72,19 @@ threads: packages
 	@build/tsan/src/net_test --gtest_brief=1
 	@build/tsan/src/runtime_test --gtest_brief=1
 
+mutants: packages
+	@JOBS=$(JOBS) mutants/run $(MUTANTS)
+
+fuzz: packages
+	@JOBS=$(JOBS) scripts/fuzz $(or $(SECONDS),60)
+
 bench: configure
 	@ninja -C $(BUILD) -j$(JOBS)
 	@for bench in $$(find $(BUILD)/bench -maxdepth 1 -name 'hf_bench_*' -type f -perm -u+x | sort); do \
 	  echo "== $${bench##*/}"; "$$bench" || exit 1; done
+
+soak: build
+	@$(BUILD)/hybridflow simulate chaos --seeds 1..$(SEEDS) --jobs $(JOBS)
 
 format: packages
 	@scripts/format

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "catalogue/gguf.h"
 #include "catalogue/layout.h"
 #include "catalogue/sha256.h"
 
@@ -28,10 +29,11 @@ Result<fs::path> resolve_path(std::string_view path) {
   if (!fs::is_regular_file(path, error)) {
     return fail(Code::kInvalidInput, fmt::format("there is no model file at {}", path));
   }
-  if (!has_gguf_magic(path)) {
-    return fail(
-        Code::kInvalidInput,
-        fmt::format("{} is not a readable GGUF file; give the path of a .gguf model", path));
+  if (const auto whole = check_gguf(path); !whole) {
+    return fail(Code::kInvalidInput,
+                fmt::format("{} is not a whole GGUF file: {}; fetch it again, or give the path of "
+                            "another .gguf model",
+                            path, whole.error().message));
   }
   return fs::path(path);
 }
@@ -63,9 +65,15 @@ Result<fs::path> resolve_model(std::span<const Model> models, const fs::path& di
     const bool is_path = name_or_path.contains('/') || name_or_path.ends_with(".gguf");
     return is_path ? resolve_path(name_or_path) : std::unexpected(std::move(model).error());
   }
+  std::string reason = "its size or its first bytes are wrong";
   switch (quick_state(directory, *model)) {
-    case ModelState::kOk:
-      return model_path(directory, *model);
+    case ModelState::kOk: {
+      const fs::path file = model_path(directory, *model);
+      const auto whole = check_gguf(file);
+      if (whole) return file;
+      reason = whole.error().message;
+      break;
+    }
     case ModelState::kMissing:
       return fail(Code::kUnavailable,
                   fmt::format("model {0} is not on this machine; run: hybridflow models pull {0}",
@@ -74,8 +82,9 @@ Result<fs::path> resolve_model(std::span<const Model> models, const fs::path& di
       break;
   }
   return fail(Code::kUnavailable,
-              fmt::format("the file of model {0} is damaged; run: hybridflow models pull {0}",
-                          model->name));
+              fmt::format("the file of model {0} is damaged ({1}); run: hybridflow models pull "
+                          "{0}",
+                          model->name, reason));
 }
 
 ModelState quick_state(const fs::path& directory, const Model& model) {

@@ -25,7 +25,7 @@ Result<std::filesystem::path> model_directory(const Getenv& getenv);
 std::filesystem::path model_path(const std::filesystem::path& directory, const Model& model);
 
 // A GGUF file that can be loaded: that of a model of the catalogue, or the file at a path (a text
-// with a '/' or ending in ".gguf"). Looks at size and magic number only.
+// with a '/' or ending in ".gguf"). Looks at the size and the header, not at the weights.
 Result<std::filesystem::path> resolve_model(std::span<const Model> models,
                                             const std::filesystem::path& directory,
                                             std::string_view name_or_path);

@@ -1,23 +1,27 @@
 #include "cli/ask.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
-#include <iostream>
-#include <iterator>
+#include <cstring>
+#include <functional>
+#include <memory>
 #include <utility>
 
 #include "base/utf8.h"
 #include "cli/environment.h"
 #include "cli/live_view.h"
+#include "cli/output.h"
+#include "cli/version.h"
 #include "net/event_loop.h"
+#include "runtime/recorder.h"
 #include "runtime/runtime.h"
 #include "wire/plan_json.h"
 #include "wire/receipt_json.h"
@@ -44,24 +48,31 @@ int exit_code_of(Outcome outcome) {
   return kFailed;
 }
 
-Result<std::string> read_all(std::istream& input, std::string_view what) {
-  // One byte more than allowed tells that it is too much.
+// All of the file; refuses what is longer than a question may be.
+Result<std::string> read_all(int file, std::string_view what) {
   std::string text;
-  std::array<char, 16'384> buffer{};
-  while (text.size() <= kQuestionBytesMax &&
-         (input.read(buffer.data(), buffer.size()), input.gcount() > 0)) {
-    text.append(buffer.data(), static_cast<std::size_t>(input.gcount()));
+  std::array<char, 16'384> piece{};
+  while (true) {
+    const ssize_t size = ::read(file, piece.data(), piece.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) {
+      return fail(Code::kInvalidInput,
+                  fmt::format("{} cannot be read: {}.", what, std::strerror(errno)));
+    }
+    if (size == 0) return text;
+    text.append(piece.data(), static_cast<std::size_t>(size));
+    if (text.size() > kQuestionBytesMax) {
+      return fail(Code::kInvalidInput,
+                  fmt::format("{} is longer than {} bytes; shorten it.", what, kQuestionBytesMax));
+    }
   }
-  if (input.bad()) return fail(Code::kInvalidInput, fmt::format("Reading {} failed.", what));
-  return text;
 }
 
 // The stricter of what the configuration allows and what the caller wants.
 template <class Limit>
 void lower(std::optional<Limit>& limit, Limit wanted, bool may_raise, std::string_view what) {
   if (limit && wanted > *limit && !may_raise) {
-    fmt::print(stderr, "hybridflow: the {} stays at the configuration's limit, which is lower.\n",
-               what);
+    complain(fmt::format("the {} stays at the configuration's limit, which is lower.", what), 0);
     return;
   }
   limit = wanted;
@@ -94,11 +105,25 @@ Result<Budget> budget_of(const AskOptions& options, const Config& config) {
   return budget;
 }
 
+Result<void> choose_scope(const std::string& name, Config& config) {
+  if (name.empty()) return {};
+  const bool is_known =
+      config.ledger && std::ranges::find(config.ledger->scopes, name, &ScopeConfig::name) !=
+                           config.ledger->scopes.end();
+  if (!is_known) {
+    return fail(Code::kInvalidInput,
+                fmt::format("--scope: the configuration has no scope '{}' in [ledger].", name));
+  }
+  config.ledger->scope = name;
+  return {};
+}
+
 Result<UserQuery> make_query(const AskOptions& options, const Config& config) {
   UserQuery query;
   HF_TRY(query.question, read_question(options.question));
   HF_TRY(query.budget, budget_of(options, config));
   query.seed = options.seed;
+  query.local_only = options.local;
   if (options.plan == "auto") {
     query.plan = PlanMode::kAuto;
   } else if (options.plan == "always") {
@@ -106,13 +131,15 @@ Result<UserQuery> make_query(const AskOptions& options, const Config& config) {
   } else if (options.plan == "never") {
     query.plan = PlanMode::kNever;
   } else {
-    std::ifstream file(options.plan, std::ios::binary);
-    if (!file)
+    const int file = ::open(options.plan.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0)
       return fail(Code::kInvalidInput,
-                  fmt::format("--plan is auto, always, never or a file; '{}' cannot be read.",
-                              options.plan));
-    HF_TRY(const std::string text, read_all(file, options.plan));
-    HF_TRY(query.given, wire::read_plan(text, options.plan, config.plan_steps_max));
+                  fmt::format("--plan is auto, always, never or a file; '{}' cannot be read: {}.",
+                              options.plan, std::strerror(errno)));
+    const auto text = read_all(file, fmt::format("The plan '{}'", options.plan));
+    ::close(file);
+    if (!text) return std::unexpected(text.error());
+    HF_TRY(query.given, wire::read_plan(*text, options.plan, config.plan_steps_max));
     query.plan = PlanMode::kGiven;
   }
   return query;
@@ -120,27 +147,35 @@ Result<UserQuery> make_query(const AskOptions& options, const Config& config) {
 
 LiveView::Style choose_style(const AskOptions& options) {
   LiveView::Style style;
-  const bool is_terminal = ::isatty(STDERR_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
+  const bool is_seen = is_terminal(stderr) && is_terminal(stdout);
   const char* term = std::getenv("TERM");
   const char* no_color = std::getenv("NO_COLOR");
   const bool is_dumb = term == nullptr || std::string_view(term) == "dumb";
-  style.colour = is_terminal && !is_dumb && (no_color == nullptr || *no_color == '\0');
+  style.colour = is_seen && !is_dumb && (no_color == nullptr || *no_color == '\0');
   if (options.json) {
     style.display = Display::kSilent;
-  } else if (options.verbose || (is_terminal && is_dumb)) {
+  } else if (options.verbose || (is_seen && is_dumb)) {
     style.display = Display::kPlain;
   } else {
-    style.display = is_terminal ? Display::kLive : Display::kSilent;
+    style.display = is_seen ? Display::kLive : Display::kSilent;
   }
-  winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) style.width = size.ws_col;
   return style;
 }
 
 // Runs one query to its end. Ctrl-C cancels and settles; a second one ends at once.
-Result<Receipt> run_query(const Config& config, UserQuery query, const LiveView::Style& style) {
-  HF_TRY(const RuntimeOptions options, runtime_options());
+Result<Receipt> run_query(const Config& config, UserQuery query, const LiveView::Style& style,
+                          Recorder* recorder) {
+  HF_TRY(RuntimeOptions options, runtime_options());
+  options.recorder = recorder;
   net::EventLoop loop;
+  // Before anything is begun that would have to be settled; the loop runs it when all is set up.
+  std::move_only_function<void()> cancel;
+  bool was_interrupted = false;
+  loop.on_signal([&](int) {
+    if (was_interrupted) std::_Exit(kInterrupted);
+    was_interrupted = true;
+    cancel();
+  });
   HF_TRY(const auto runtime, Runtime::create(loop, config, options));
   std::vector<Endpoint> endpoints;
   for (const EndpointConfig& endpoint : config.endpoints) endpoints.push_back(endpoint.endpoint);
@@ -152,42 +187,52 @@ Result<Receipt> run_query(const Config& config, UserQuery query, const LiveView:
 
   runtime->warm_up();
   const QueryId id = runtime->submit(std::move(query), view);
-  bool was_interrupted = false;
-  loop.on_signal([&](int) {
-    if (was_interrupted) std::_Exit(kInterrupted);
-    was_interrupted = true;
-    runtime->cancel(id);
-  });
+  cancel = [&runtime, id] { runtime->cancel(id); };
   loop.run();
   return result;
+}
+
+// Whether only local engines could have answered and they never will: a model that cannot be
+// loaded, a prompt that is longer than its memory. That is for the configuration to mend, not for
+// time.
+bool is_hopeless(const Config& config, const Receipt& receipt) {
+  const auto& calls = receipt.record.calls;
+  return receipt.record.outcome == Outcome::kUnavailable && !calls.empty() &&
+         calls.back().failure == Failure::kRejected &&
+         std::ranges::all_of(config.endpoints,
+                             [](const EndpointConfig& e) { return e.engine.has_value(); });
 }
 
 // What is left to say when the view has shown the rest.
 void print_outcome(const AskOptions& options, const Receipt& receipt, Display display) {
   if (options.json) {
-    fmt::print("{}\n", wire::to_text(wire::receipt_json(receipt), wire::Layout::kIndented));
+    show(stdout, wire::to_text(wire::receipt_json(receipt), wire::Layout::kIndented) + "\n");
   } else if (display == Display::kSilent && !receipt.answer.empty()) {
-    fmt::print("{}\n", receipt.answer);
-    for (const std::string& reason : receipt.record.degraded)
-      fmt::print(stderr, "hybridflow: degraded: {}\n", reason);
+    show(stdout, receipt.answer + "\n");
+    for (const std::string& reason : receipt.record.degraded) complain("degraded: " + reason, 0);
   }
-  if (!receipt.record.trouble.empty())
-    fmt::print(stderr, "hybridflow: {}\n", receipt.record.trouble);
+  if (!receipt.record.trouble.empty()) complain(receipt.record.trouble, 0);
 }
 
 Result<Config> read_config(const ConfigOptions& options) {
   const Environment env = process_environment();
   if (options.lab && !options.file.empty())
     return fail(Code::kInvalidInput, "--lab and --config exclude each other.");
-  if (options.lab) return lab_config(env);
   if (!options.file.empty()) return load_config(options.file, env);
+  if (!kHasEngine) {
+    return fail(Code::kInvalidInput,
+                "This build has no local engine, so it needs endpoints from a configuration file: "
+                "--config FILE (docs/configuration.md).");
+  }
+  if (options.lab) return lab_config(env);
   HF_TRY(Config config, default_config(env));
   const bool has_cloud = std::ranges::any_of(
       config.endpoints, [](const EndpointConfig& e) { return e.endpoint.tier == Tier::kCloud; });
   if (!has_cloud) {
-    fmt::print(stderr,
-               "hybridflow: no cloud is configured, so everything runs on the edge model; try "
-               "--lab, or --config FILE.\n");
+    complain(
+        "no cloud is configured, so everything runs on the edge model; try --lab, or --config "
+        "FILE.",
+        0);
   }
   return config;
 }
@@ -215,7 +260,7 @@ Result<Config> configure(const ConfigOptions& options) {
 Result<std::string> read_question(const std::string& argument) {
   std::string question = argument;
   if (argument == "-" || (argument.empty() && ::isatty(STDIN_FILENO) == 0)) {
-    HF_TRY(question, read_all(std::cin, "standard input"));
+    HF_TRY(question, read_all(STDIN_FILENO, "Standard input"));
   }
   if (question.size() > kQuestionBytesMax) {
     return fail(
@@ -234,14 +279,27 @@ int run_ask(const AskOptions& options) {
   auto config = configure(options.config);
   if (!config) return complain(config.error().message, kBadUsage);
   if (!options.policy.empty()) config->policy = options.policy;
+  if (const auto chosen = choose_scope(options.scope, *config); !chosen)
+    return complain(chosen.error().message, kBadUsage);
   auto query = make_query(options, *config);
   if (!query) return complain(query.error().message, kBadUsage);
   const LiveView::Style style = choose_style(options);
-  const auto receipt = run_query(*config, *std::move(query), style);
+  std::unique_ptr<Recorder> recorder;
+  if (!options.record.empty()) {
+    auto created = Recorder::create(options.record, HF_VERSION);
+    if (!created) return complain(created.error().message, kBadUsage);
+    recorder = *std::move(created);
+  }
+  const auto receipt = run_query(*config, *std::move(query), style, recorder.get());
+  if (recorder) {
+    recorder->finish();
+    if (!recorder->trouble().empty()) complain(recorder->trouble(), kFailed);
+  }
   if (!receipt)
     return complain(receipt.error().message,
                     receipt.error().code == Code::kInvalidInput ? kBadUsage : kFailed);
   print_outcome(options, *receipt, style.display);
+  if (is_hopeless(*config, *receipt)) return kBadUsage;
   return exit_code_of(receipt->record.outcome.value_or(Outcome::kUnavailable));
 }
 

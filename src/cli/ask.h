@@ -35,6 +35,9 @@ struct AskOptions {
   std::string budget_tokens;
   std::string deadline;
   std::uint64_t seed = 0;
+  bool local = false;  // Nothing may leave for the cloud.
+  std::string scope;   // Durable budget to spend from; empty: as configured.
+  std::string record;  // File for the event log; empty: none.
   bool json = false;
   bool verbose = false;
 };

@@ -11,6 +11,7 @@
 
 #include "catalogue/store.h"
 #include "cli/environment.h"
+#include "cli/output.h"
 #include "net/event_loop.h"
 #include "net/http_client.h"
 #include "runtime/chat_call.h"
@@ -75,8 +76,7 @@ class Probe {
                        }});
     loop_.run();
     if (ended.failure != Failure::kNone) {
-      return fail(Code::kUnavailable,
-                  fmt::format("{}: {}", wire::name_of(ended.failure), ended.detail));
+      return fail(Code::kUnavailable, fmt::format("{}: {}", name_of(ended.failure), ended.detail));
     }
     const double span = seconds(last - first);
     return Speed{.first_token_seconds = seconds(first - begun),
@@ -101,6 +101,9 @@ Finding check_engine(net::EventLoop& loop, net::HttpClient& client, const Endpoi
   const std::string what = fmt::format("endpoint {} ({}, engine {}{})", endpoint.endpoint.name,
                                        wire::name_of(endpoint.endpoint.tier),
                                        endpoint.engine->model, endpoint.lab ? ", lab" : "");
+  const std::string remedy =
+      fmt::format("See what 'hybridflow engine {}' says; if the model is damaged, fetch it again.",
+                  endpoint.engine->model);
   auto supervisor = make_engine_supervisor(loop, client, endpoint, paths);
   if (!supervisor) return {what, false, supervisor.error().message, ""};
   Result<EngineAddress> address = fail(Code::kUnavailable, "the engine did not start");
@@ -109,15 +112,13 @@ Finding check_engine(net::EventLoop& loop, net::HttpClient& client, const Endpoi
     loop.stop();
   });
   if (!address) loop.run();
-  if (!address)
-    return {what, false, address.error().message,
-            "Check the model with 'hybridflow models verify'."};
+  if (!address) return {what, false, address.error().message, remedy};
   Probe probe(loop, client);
   net::Call call = engine_call(*address);
   auto speed = probe.run(std::move(call), endpoint.model);
   // The first answer waits for the model to load; the second shows the speed.
   if (speed) speed = probe.run(engine_call(*address), endpoint.model);
-  return probe_result(what, speed, "See the engine's message above.");
+  return probe_result(what, speed, remedy);
 }
 
 Finding check_remote(net::EventLoop& loop, net::HttpClient& client,
@@ -168,8 +169,9 @@ void print_findings(const std::vector<Finding>& findings, bool as_json) {
     return;
   }
   for (const Finding& finding : findings) {
-    fmt::print("{:<5} {}: {}\n", finding.is_well ? "ok" : "WRONG", finding.what, finding.how);
-    if (!finding.remedy.empty()) fmt::print("      -> {}\n", finding.remedy);
+    show(stdout, fmt::format("{:<5} {}: {}\n", finding.is_well ? "ok" : "WRONG", finding.what,
+                             finding.how));
+    if (!finding.remedy.empty()) show(stdout, fmt::format("      -> {}\n", finding.remedy));
   }
 }
 

@@ -8,7 +8,9 @@
 #include <cstdlib>
 
 #include "catalogue/store.h"
+#include "cli/output.h"
 #include "runtime/runtime_directory.h"
+#include "store/schema.h"
 
 namespace hf::cli {
 
@@ -27,13 +29,16 @@ Result<RuntimeOptions> runtime_options() {
     return fail(Code::kInternal, "The path of this program cannot be read from /proc/self/exe.");
   HF_TRY(const auto models, model_directory([](const char* name) { return std::getenv(name); }));
   HF_TRY(std::string runtime, runtime_directory(process_environment()));
+  const auto getenv = [](const char* name) -> const char* { return std::getenv(name); };
+  HF_TRY(const auto ledger, store::default_ledger_path(getenv));
   return RuntimeOptions{.program = std::string(path.data(), static_cast<std::size_t>(length)),
                         .model_directory = models,
-                        .runtime_directory = std::move(runtime)};
+                        .runtime_directory = std::move(runtime),
+                        .ledger_path = ledger.string()};
 }
 
 int complain(const std::string& message, int exit_code) {
-  fmt::print(stderr, "hybridflow: {}\n", message);
+  show(stderr, fmt::format("hybridflow: {}\n", message));
   return exit_code;
 }
 

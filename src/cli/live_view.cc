@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "base/utf8.h"
+#include "cli/output.h"
 #include "wire/receipt_json.h"
 
 namespace hf::cli {
@@ -25,42 +25,60 @@ double seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-bool is_continuation(char c) {
-  return (static_cast<unsigned char>(c) & 0xC0U) == 0x80;
+// The program's own text, with its colours and movements.
+void put(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
-// Number of characters; good enough for columns of Latin text.
-std::size_t columns(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return !is_continuation(c); }));
-}
+struct Mark {
+  std::string_view sign;
+  std::string_view colour;
+};
 
-// `text` in exactly `width` columns. Control characters are shown as spaces, because a model wrote
-// this text and must not steer the terminal.
-std::string fit(std::string_view text, std::size_t width) {
-  std::string fitted = repair_utf8(text);
-  std::ranges::replace_if(
-      fitted, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, ' ');
-  if (columns(fitted) > width) {
-    std::size_t end = 0;
-    for (std::size_t shown = 0; end < fitted.size(); ++end) {
-      if (!is_continuation(fitted[end]) && ++shown == width) break;
-    }
-    fitted.resize(end);
-    fitted += "…";
+Mark mark_of(SubtaskState state) {
+  switch (state) {
+    case SubtaskState::kWaiting:
+    case SubtaskState::kReady:
+      return {"·", kDim};
+    case SubtaskState::kRunning:
+      return {"▸", kYellow};
+    case SubtaskState::kDone:
+      return {"✓", kGreen};
+    case SubtaskState::kFailed:
+      return {"✗", kRed};
+    case SubtaskState::kSkipped:
+    case SubtaskState::kPruned:
+      break;
   }
-  fitted.append(width - std::min(width, columns(fitted)), ' ');
-  return fitted;
+  return {"-", kDim};
 }
 
-// The answer may hold anything but terminal control sequences.
-std::string printable(std::string_view text) {
-  std::string shown(text);
-  std::erase_if(shown, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F;
-  });
-  return shown;
+// Widths of the cells of a row, without the space before each; 0: left out.
+struct Cells {
+  std::size_t label = 0;
+  std::size_t role = 0;
+  std::size_t task = 0;
+  std::size_t place = 0;
+  std::size_t news = 0;
+};
+
+// What matters least goes first when the room is short: the role, the place, the news.
+Cells lay_out(std::size_t width) {
+  constexpr std::size_t kTaskLeast = 20;
+  std::size_t left = width - std::min<std::size_t>(width, 1);  // After the mark.
+  const auto take = [&left](std::size_t cell, std::size_t keep) -> std::size_t {
+    if (left < cell + 1 + keep) return 0;
+    left -= cell + 1;
+    return cell;
+  };
+  Cells cells;
+  cells.label = take(3, 0);
+  cells.news = take(29, kTaskLeast + 1);
+  if (cells.news == 0) cells.news = take(13, kTaskLeast + 1);
+  cells.place = take(11, kTaskLeast + 1);
+  cells.role = take(8, kTaskLeast + 1);
+  cells.task = left > 1 ? left - 1 : 0;
+  return cells;
 }
 
 }  // namespace
@@ -81,8 +99,16 @@ std::string LiveView::place_of(EndpointId endpoint) const {
 }
 
 void LiveView::say(const std::string& line) {
-  if (style_.display == Display::kPlain)
-    fmt::print(stderr, "{:7.3f}s {}\n", seconds(loop_.now().time_since_epoch()), line);
+  if (style_.display != Display::kPlain) return;
+  said_meanwhile_ += fmt::format("{:7.3f}s {}\n", seconds(loop_.now().time_since_epoch()), line);
+  if (answer_printed_ == 0) show(stderr, std::exchange(said_meanwhile_, {}));
+}
+
+void LiveView::end_answer_line() {
+  show(stdout, "\n");
+  std::fflush(stdout);
+  answer_printed_ = 0;
+  show(stderr, std::exchange(said_meanwhile_, {}));
 }
 
 void LiveView::on_gate(const GateVerdict& verdict) {
@@ -176,62 +202,88 @@ void LiveView::on_change(const RunRecord& record) {
   redraw();
 }
 
-std::string LiveView::row_text(const Row& row) const {
-  std::string mark = paint(kDim, "·");
-  std::string news = row.waits_for.empty() ? "ready" : "waits for " + row.waits_for;
+std::string LiveView::news_of(const Row& row) const {
   switch (row.state) {
     case SubtaskState::kWaiting:
-      break;
+      return row.waits_for.empty() ? "ready" : "waits for " + row.waits_for;
     case SubtaskState::kReady:
-      news = "ready";
-      break;
+      return "ready";
     case SubtaskState::kRunning: {
-      mark = paint(kYellow, "▸");
       const double since = seconds(loop_.now() - row.first_token);
-      news = row.tokens > 1 && since > 0
-                 ? fmt::format("{} tok, {:.0f} tok/s", row.tokens, (row.tokens - 1) / since)
-             : row.tokens > 0 ? "writing"
-                              : "started";
-      break;
+      if (row.tokens > 1 && since > 0)
+        return fmt::format("{} tok, {:.0f} tok/s", row.tokens, (row.tokens - 1) / since);
+      return row.tokens > 0 ? "writing" : "started";
     }
-    case SubtaskState::kDone:
-      mark = paint(kGreen, "✓");
-      news = fmt::format("{} tok in {:.1f}s", row.tokens, seconds(row.took));
+    case SubtaskState::kDone: {
+      std::string news = fmt::format("{} tok in {:.1f}s", row.tokens, seconds(row.took));
       if (row.usd > PicoUsd(0)) news += " $" + wire::usd_text(row.usd);
-      break;
+      return news;
+    }
     case SubtaskState::kFailed:
-      mark = paint(kRed, "✗");
-      news = "failed";
-      break;
+      return "failed";
     case SubtaskState::kSkipped:
-      mark = paint(kDim, "-");
-      news = "skipped";
-      break;
+      return "skipped";
     case SubtaskState::kPruned:
-      mark = paint(kDim, "-");
-      news = "not needed";
-      break;
+      return "not needed";
   }
-  constexpr std::size_t kFixed = 2 + 4 + 9 + 12 + 30 + 4;
-  const std::size_t task_width = style_.width > kFixed + 20 ? style_.width - kFixed : 20;
-  return fmt::format(
-      "{} {} {} {} {} {}", mark, fit(row.label, 3), fit(row.role, 8), fit(row.task, task_width),
-      paint(row.tier == Tier::kCloud ? kBlue : kGreen, fit(row.place, 11)), fit(news, 29));
+  return "";
+}
+
+std::string LiveView::row_text(const Row& row, std::size_t width) const {
+  const Cells cells = lay_out(width);
+  const Mark mark = mark_of(row.state);
+  std::string text = width > 0 ? paint(mark.colour, mark.sign) : "";
+  const auto add = [&](std::string_view cell, std::size_t cell_width, std::string_view colour) {
+    if (cell_width == 0) return;
+    const std::string fitted = fit(cell, cell_width);
+    text += " " + (colour.empty() ? fitted : paint(colour, fitted));
+  };
+  add(row.label, cells.label, "");
+  add(row.role, cells.role, "");
+  add(row.task, cells.task, "");
+  add(row.place, cells.place, row.tier == Tier::kCloud ? kBlue : kGreen);
+  add(news_of(row), cells.news, "");
+  return text;
+}
+
+// All rows if there is room; else those that are over give way first, then the last ones.
+std::vector<const LiveView::Row*> LiveView::rows_to_show(std::size_t most) const {
+  std::size_t surplus = rows_.size() - std::min(most, rows_.size());
+  std::vector<const Row*> shown;
+  for (const Row& row : rows_) {
+    const bool is_open = row.state == SubtaskState::kWaiting || row.state == SubtaskState::kReady ||
+                         row.state == SubtaskState::kRunning;
+    if (is_open || surplus == 0) {
+      shown.push_back(&row);
+    } else {
+      --surplus;
+    }
+  }
+  shown.resize(std::min(most, shown.size()));
+  return shown;
 }
 
 void LiveView::erase_region() {
-  if (drawn_lines_ > 0) fmt::print(stderr, "\033[{}A\033[J", drawn_lines_);
+  if (drawn_lines_ > 0) put(fmt::format("\033[{}A\033[J", drawn_lines_));
   drawn_lines_ = 0;
 }
 
 void LiveView::redraw() {
   if (style_.display != Display::kLive || is_answering_) return;
   erase_region();
-  std::string region = paint(kBold, fit(heading_, style_.width - 1)) + "\n";
-  for (const Row& row : rows_) region += row_text(row) + "\n";
-  fmt::print(stderr, "{}", region);
-  std::fflush(stderr);
-  drawn_lines_ = rows_.size() + 1;
+  const Screen screen = screen_size();
+  // The last column would wrap, the last line scroll.
+  const std::size_t width = screen.width - 1;
+  const std::size_t lines = std::max<std::size_t>(screen.height, 2) - 1;
+  const std::vector<const Row*> rows = rows_to_show(lines - 1);
+  const std::string heading =
+      rows.size() == rows_.size()
+          ? heading_
+          : fmt::format("{} ({} of {} shown)", heading_, rows.size(), rows_.size());
+  std::string region = paint(kBold, fit(heading, width)) + "\n";
+  for (const Row* row : rows) region += row_text(*row, width) + "\n";
+  put(region);
+  drawn_lines_ = rows.size() + 1;
   drawn_at_ = loop_.now();
 }
 
@@ -240,19 +292,17 @@ void LiveView::on_answer_text(std::string_view text) {
   if (!is_answering_) {
     redraw();
     is_answering_ = true;
-    if (style_.display == Display::kLive) fmt::print(stderr, "\n");
+    if (style_.display == Display::kLive) put("\n");
   }
-  fmt::print("{}", printable(text));
+  show(stdout, text);
   std::fflush(stdout);
   answer_printed_ += text.size();
 }
 
 void LiveView::on_answer_restart() {
   if (answer_printed_ == 0) return;
-  fmt::print("\n");
-  std::fflush(stdout);
-  fmt::print(stderr, "{}\n", paint(kRed, "(that attempt broke off; once more from the start)"));
-  answer_printed_ = 0;
+  end_answer_line();
+  put(paint(kRed, "(that attempt broke off; once more from the start)") + "\n");
 }
 
 void LiveView::on_finish(const Receipt& receipt) {
@@ -264,12 +314,11 @@ void LiveView::on_finish(const Receipt& receipt) {
 void LiveView::show_end(const Receipt& receipt) {
   if (style_.display == Display::kSilent) return;
   if (!receipt.answer.empty() && answer_printed_ == 0) on_answer_text(receipt.answer);
-  if (answer_printed_ > 0) fmt::print("\n");
-  std::fflush(stdout);
+  if (answer_printed_ > 0) end_answer_line();
   for (const std::string& reason : receipt.record.degraded) {
-    fmt::print(stderr, "{}\n", paint(kYellow, "degraded: " + reason));
+    put(paint(kYellow, "degraded: " + (style_.colour ? printable(reason) : reason)) + "\n");
   }
-  fmt::print(stderr, "{}\n", paint(kDim, summary_line(receipt)));
+  put(paint(kDim, summary_line(receipt)) + "\n");
 }
 
 std::string summary_line(const Receipt& receipt) {

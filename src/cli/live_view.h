@@ -29,7 +29,6 @@ class LiveView : public QueryListener {
   struct Style {
     Display display = Display::kLive;
     bool colour = true;
-    std::size_t width = 100;
   };
 
   LiveView(net::EventLoop& loop, std::vector<Endpoint> endpoints, Style style,
@@ -64,9 +63,12 @@ class LiveView : public QueryListener {
   void redraw();
   void erase_region();
   void show_end(const Receipt& receipt);
-  [[nodiscard]] std::string row_text(const Row& row) const;
+  [[nodiscard]] std::string news_of(const Row& row) const;
+  [[nodiscard]] std::string row_text(const Row& row, std::size_t width) const;
+  [[nodiscard]] std::vector<const Row*> rows_to_show(std::size_t most) const;
   [[nodiscard]] std::string paint(std::string_view code, std::string_view text) const;
   void say(const std::string& line);
+  void end_answer_line();
   [[nodiscard]] std::string place_of(EndpointId endpoint) const;
 
   net::EventLoop& loop_;
@@ -80,6 +82,7 @@ class LiveView : public QueryListener {
   TimePoint drawn_at_{};
   bool is_answering_ = false;
   std::size_t answer_printed_ = 0;
+  std::string said_meanwhile_;  // Lines for after the answer, which may end in the middle of one.
 };
 
 // "2 edge + 3 cloud calls, 1840 edge and 611 cloud tokens, $0.0023 …": the closing line.

@@ -1,18 +1,27 @@
 // The program: reads the command line and hands over to one file a subcommand.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <limits>
+#include <span>
 #include <string>
 
 #include "cli/ask.h"
 #include "cli/doctor.h"
 #include "cli/environment.h"
+#include "cli/ledger.h"
 #include "cli/models.h"
+#include "cli/output.h"
 #include "cli/plan_parse.h"
+#include "cli/replay.h"
+#include "cli/simulate.h"
 #include "cli/version.h"
 #ifdef HF_ENGINE
 #include "cli/engine_command.h"
@@ -30,20 +39,56 @@ void add_planner_option(CLI::App& command, ConfigOptions& options) {
   command.add_option("--planner", options.planner, "Name of the endpoint that writes the plan");
 }
 
+void add_policy_option(CLI::App& command, std::string& policy) {
+  command.add_option("--policy", policy, "Routing policy")
+      ->check(
+          CLI::IsMember(std::vector<std::string>(policy_names().begin(), policy_names().end())));
+}
+
+// CLI11 takes -1 for the largest number there is.
+std::uint64_t read_seed(const std::string& text) {
+  std::uint64_t seed = 0;
+  const char* end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, seed);
+  if (error == std::errc() && stopped == end) return seed;
+  throw CLI::ValidationError("--seed", fmt::format("'{}' is not a whole number from 0 to {}", text,
+                                                   std::numeric_limits<std::uint64_t>::max()));
+}
+
+// An option that is there but empty (`--budget-usd "$LIMIT"`, the variable not set) must not pass
+// for one that is not there.
+void refuse_empty_values(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() == 0 || option->get_name() == "question") continue;
+    option->check([](const std::string& text) {
+      return text.empty() ? std::string("needs a value that is not empty") : std::string();
+    });
+  }
+  for (CLI::App* command : app.get_subcommands({})) refuse_empty_values(*command);
+}
+
+bool is_empty_assignment(std::string_view argument) {
+  return argument.starts_with("--") && argument.ends_with('=');
+}
+
 void add_ask(CLI::App& app, AskOptions& options) {
   CLI::App& command = *app.add_subcommand("ask", "Answer a question");
   command.add_option("question", options.question,
-                     "The question; - or nothing reads standard input");
+                     "The question; - reads standard input, as does nothing unless that is a "
+                     "terminal");
   add_config_options(command, options.config);
   add_planner_option(command, options.config);
-  command.add_option("--policy", options.policy, "Routing policy")
-      ->check(
-          CLI::IsMember(std::vector<std::string>(policy_names().begin(), policy_names().end())));
+  add_policy_option(command, options.policy);
   command.add_option("--plan", options.plan, "auto, always, never, or a file with a plan");
   command.add_option("--budget-usd", options.budget_usd, "Hard limit in dollars");
   command.add_option("--budget-tokens", options.budget_tokens, "Hard limit in cloud tokens");
   command.add_option("--deadline", options.deadline, "Hard limit in time, for example 20s");
-  command.add_option("--seed", options.seed, "Seed of everything random");
+  command.add_option_function<std::string>(
+      "--seed", [&options](const std::string& text) { options.seed = read_seed(text); },
+      "Seed of everything random");
+  command.add_option("--record", options.record, "Write the run's event log to this file");
+  command.add_option("--scope", options.scope, "Spend from this scope of the configured ledger");
+  command.add_flag("--local", options.local, "Let nothing of this question leave for the cloud");
   command.add_flag("--json", options.json, "Print the receipt as JSON");
   command.add_flag("-v,--verbose", options.verbose, "Say each event in a line of its own");
 }
@@ -66,6 +111,41 @@ void add_plan(CLI::App& app, PlanCommand& plan) {
   command.add_flag("--json", plan.json, "The same as --format json")->excludes(format);
   add_config_options(command, plan.options.config);
   add_planner_option(command, plan.options.config);
+}
+
+void add_replay(CLI::App& app, ReplayOptions& options) {
+  CLI::App& command = *app.add_subcommand("replay", "Check a recorded run against this program");
+  command.add_option("log", options.log, "A file that `ask --record` wrote")->required();
+  command.add_flag("--explain", options.explain, "Show each decision with its reason");
+  command.add_flag("--json", options.json, "As JSON");
+}
+
+void add_simulate(CLI::App& app, SimulateOptions& options) {
+  CLI::App& command = *app.add_subcommand("simulate", "Run the scheduler in a virtual world");
+  command
+      .add_option("world", options.world, "A shipped world (chaos, hosted, lab, quiet) or a file")
+      ->required();
+  command.add_option("--seeds", options.seeds, "One seed or a range, for example 1..1000");
+  add_policy_option(command, options.policy);
+  command.add_option("--trace", options.trace, "Write what happened, in words, to this file");
+  command.add_option("--jobs", options.jobs, "Threads; 0: all cores")->check(CLI::Range(0, 1024));
+  command.add_flag("--json", options.json, "As JSON");
+}
+
+void add_ledger(CLI::App& app, LedgerOptions& options) {
+  CLI::App& command = *app.add_subcommand("ledger", "Budgets that last: what is spent and lent");
+  command.require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, LedgerAction action) {
+    CLI::App* sub = command.add_subcommand(name, help);
+    sub->callback([&options, action] { options.action = action; });
+    sub->add_option("--store", options.store, "The ledger's file; by default in the state folder");
+    sub->add_flag("--json", options.json, "As JSON");
+    return sub;
+  };
+  add("show", "Scopes, and leases with the state of their owners", LedgerAction::kShow);
+  add("reconcile", "End the leases of processes that are gone", LedgerAction::kReconcile)
+      ->add_flag("--elsewhere", options.elsewhere,
+                 "Leases of other containers too: only if these have ended");
 }
 
 void add_models(CLI::App& app, ModelsOptions& options) {
@@ -118,6 +198,13 @@ void add_engine(CLI::App& app, engine::EngineOptions& options) {
                      "Keep answers here and replay them");
   command.add_flag("--parent-watch", options.watches_parent, "End when standard input closes");
 }
+#else
+// So that whoever asks for it learns why it is not here.
+void add_engine(CLI::App& app) {
+  app.add_subcommand("engine", "Not in this build: serves one local model")
+      ->allow_extras()
+      ->set_help_flag();
+}
 #endif
 
 int run(int argc, char** argv) {
@@ -128,26 +215,43 @@ int run(int argc, char** argv) {
   app.set_help_all_flag("--help-all", "Help of every command");
   AskOptions ask;
   PlanCommand plan;
+  LedgerOptions ledger;
   ModelsOptions models;
+  ReplayOptions replay;
+  SimulateOptions simulate;
   DoctorOptions doctor;
   bool version_json = false;
   add_ask(app, ask);
   add_plan(app, plan);
+  add_ledger(app, ledger);
   add_models(app, models);
+  add_replay(app, replay);
+  add_simulate(app, simulate);
   CLI::App& doctor_command =
       *app.add_subcommand("doctor", "Check the installation, models and endpoints");
   add_config_options(doctor_command, doctor.config);
   doctor_command.add_flag("--json", doctor.json, "As JSON");
   app.add_subcommand("version", "Show the version")->add_flag("--json", version_json, "As JSON");
+  app.set_version_flag("--version", version_line());
 #ifdef HF_ENGINE
   engine::EngineOptions engine_options;
   add_engine(app, engine_options);
+#else
+  add_engine(app);
 #endif
+  refuse_empty_values(app);
 
   // Otherwise the complaint would be that a command is missing.
   const auto is_named = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
   if (argc > 1 && argv[1][0] != '-' && std::ranges::none_of(app.get_subcommands({}), is_named)) {
     return complain(fmt::format("There is no command '{}' (see --help)", argv[1]), kBadUsage);
+  }
+  const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
+  const auto end = std::ranges::find(arguments, std::string_view("--"));
+  const auto empty = std::find_if(arguments.begin(), end, is_empty_assignment);
+  if (empty != end) {
+    return complain(fmt::format("{} needs a value that is not empty (see --help)", *empty),
+                    kBadUsage);
   }
   try {
     app.parse(argc, argv);
@@ -163,6 +267,9 @@ int run(int argc, char** argv) {
     return plan.parse.empty() ? run_plan(plan.options)
                               : run_plan_parse(plan.parse, plan.options.format);
   }
+  if (app.got_subcommand("replay")) return run_replay(replay);
+  if (app.got_subcommand("simulate")) return run_simulate(simulate);
+  if (app.got_subcommand("ledger")) return run_ledger(ledger);
   if (app.got_subcommand("models")) {
     models.getenv = [](const char* name) -> const char* { return std::getenv(name); };
     return run_models(models);
@@ -170,8 +277,34 @@ int run(int argc, char** argv) {
   if (app.got_subcommand("doctor")) return run_doctor(doctor);
 #ifdef HF_ENGINE
   if (app.got_subcommand("engine")) return run_engine_command(engine_options);
+#else
+  if (app.got_subcommand("engine")) {
+    return complain(
+        "This build has no local engine; build with -DHF_ENGINE=ON, or describe a server as an "
+        "endpoint in a configuration file.",
+        kBadUsage);
+  }
 #endif
   return run_version(version_json);
+}
+
+// A descriptor that the caller has closed would be given to the next file or socket; this keeps its
+// place, and its use fails as it should.
+void keep_standard_descriptors() {
+  for (const int file : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(file, F_GETFD) >= 0) continue;
+    static_cast<void>(::open("/dev/null", file == STDOUT_FILENO ? O_RDONLY : O_WRONLY));
+  }
+}
+
+int guarded(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    // A write that failed: finish_output says so.
+    if (std::ferror(stdout) != 0) return kFailed;
+    return complain(fmt::format("internal fault: {}", error.what()), kFailed);
+  }
 }
 
 }  // namespace
@@ -180,9 +313,6 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A closed pipe or socket is an error of one write, not the end of the program.
   std::signal(SIGPIPE, SIG_IGN);
-  try {
-    return hf::cli::run(argc, argv);
-  } catch (const std::exception& error) {
-    return hf::cli::complain(fmt::format("internal fault: {}", error.what()), hf::cli::kFailed);
-  }
+  hf::cli::keep_standard_descriptors();
+  return hf::cli::finish_output(hf::cli::guarded(argc, argv));
 }

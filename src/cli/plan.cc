@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "cli/ask.h"
@@ -52,6 +53,8 @@ int run_plan(const PlanOptions& options) {
   if (!paths) return complain(paths.error().message, kFailed);
 
   net::EventLoop loop;
+  std::move_only_function<void()> cancel;  // There before anything has to be settled.
+  loop.on_signal([&cancel](int) { cancel(); });
   const auto runtime = Runtime::create(loop, *config, *paths);
   if (!runtime) return complain(runtime.error().message, kBadUsage);
   PlanWatcher watcher(loop);
@@ -61,7 +64,7 @@ int run_plan(const PlanOptions& options) {
   query.only_plan = true;
   query.budget = config->query_budget;
   const QueryId id = (*runtime)->submit(std::move(query), watcher);
-  loop.on_signal([&](int) { (*runtime)->cancel(id); });
+  cancel = [&runtime, id] { (*runtime)->cancel(id); };
   loop.run();
 
   const Receipt& receipt = watcher.receipt();

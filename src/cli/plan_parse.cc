@@ -11,6 +11,8 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "cli/environment.h"
+#include "cli/output.h"
 #include "plan/plan_reader.h"
 #include "plan/render.h"
 #include "wire/json.h"
@@ -21,12 +23,6 @@ namespace {
 
 constexpr int kDone = 0;
 constexpr int kNoPlan = 2;
-constexpr int kCannotWrite = 1;
-
-int complain_about(std::string_view what, int exit_code) {
-  fmt::print(stderr, "hybridflow: {}\n", what);
-  return exit_code;
-}
 
 // Gives the reader what comes, as soon as it comes, until the plan is closed.
 Result<void> feed(PlanReader& reader, const std::string& file_or_dash) {
@@ -53,11 +49,11 @@ Result<void> feed(PlanReader& reader, const std::string& file_or_dash) {
 int run_plan_parse(const std::string& file_or_dash, const std::string& format) {
   PlanReader reader({});
   if (const auto fed = feed(reader, file_or_dash); !fed) {
-    return complain_about(fed.error().message, kNoPlan);
+    return complain(fed.error().message, kNoPlan);
   }
   const PlanEnd end = reader.finish(false).plan;
   if (end.outcome == PlanOutcome::kUseless) {
-    return complain_about(fmt::format("no plan in '{}': {}.", file_or_dash, end.fault), kNoPlan);
+    return complain(fmt::format("no plan in '{}': {}.", file_or_dash, end.fault), kNoPlan);
   }
   return print_plan(reader.steps(), end, reader.repairs(), "markup", format);
 }
@@ -77,13 +73,10 @@ int print_plan(std::span<const PlannedStep> steps, const PlanEnd& end,
     out = render_text(steps, end);
     for (const std::string& repair : repairs) out += fmt::format("repaired: {}\n", repair);
   } else {
-    return complain_about(fmt::format("'{}' is not a format; use text, json, dot or svg.", format),
-                          kNoPlan);
+    return complain(fmt::format("'{}' is not a format; use text, json, dot or svg.", format),
+                    kNoPlan);
   }
-  const bool is_written = std::fwrite(out.data(), 1, out.size(), stdout) == out.size();
-  if (!is_written || std::fflush(stdout) != 0) {
-    return complain_about("the plan could not be written to standard output.", kCannotWrite);
-  }
+  show(stdout, out);
   return kDone;
 }
 

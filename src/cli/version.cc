@@ -6,15 +6,14 @@
 
 namespace hf::cli {
 
+std::string version_line() {
+  return fmt::format("hybridflow {} ({})", HF_VERSION,
+                     kHasEngine ? "with the local engine" : "without a local engine");
+}
+
 int run_version(bool json) {
-#ifdef HF_ENGINE
-  constexpr bool kHasEngine = true;
-#else
-  constexpr bool kHasEngine = false;
-#endif
   if (!json) {
-    fmt::print("hybridflow {} ({})\n", HF_VERSION,
-               kHasEngine ? "with the local engine" : "without a local engine");
+    fmt::print("{}\n", version_line());
     return 0;
   }
   const wire::json::object object{

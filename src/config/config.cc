@@ -1,107 +1,22 @@
 #include "config/config.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
-#include <initializer_list>
-#include <iterator>
+#include <system_error>
 #include <utility>
+
+#include "config/address.h"
+#include "config/table.h"
+#include "plan/prompts.h"
 
 namespace hf {
 namespace {
 
-// Reads one table, knows its place in the file, and refuses what nobody asked for.
-class Table {
- public:
-  Table(const toml::table& table, std::string_view file, std::string name)
-      : table_(table), file_(file), name_(std::move(name)) {}
-
-  [[nodiscard]] std::unexpected<Error> error(const toml::node& where, std::string_view what) const {
-    const auto& begin = where.source().begin;
-    return fail(Code::kInvalidInput,
-                fmt::format("{}:{}:{}: {}", file_, begin.line, begin.column, what));
-  }
-  [[nodiscard]] std::unexpected<Error> error(std::string_view what) const {
-    return error(table_, what);
-  }
-  [[nodiscard]] std::unexpected<Error> bad(const toml::node& node, std::string_view key,
-                                           std::string_view must_be) const {
-    return error(node, fmt::format("'{}' must be {}.", path(key), must_be));
-  }
-  [[nodiscard]] std::string path(std::string_view key) const {
-    return name_.empty() ? std::string(key) : fmt::format("{}.{}", name_, key);
-  }
-  [[nodiscard]] const toml::node* get(std::string_view key) const { return table_.get(key); }
-
-  [[nodiscard]] Result<void> allow(std::initializer_list<std::string_view> keys) const {
-    for (const auto& [key, node] : table_) {
-      if (std::ranges::find(keys, key.str()) != keys.end()) continue;
-      if (key.str() == "api_key") {
-        return error(node,
-                     "a key must not be in the file; put it in an environment variable and "
-                     "name that with api_key_env.");
-      }
-      return error(node, fmt::format("unknown key '{}'; known here: {}.", path(key.str()),
-                                     fmt::join(keys, ", ")));
-    }
-    return {};
-  }
-
-  [[nodiscard]] Result<std::optional<std::string>> text(std::string_view key) const {
-    const toml::node* node = get(key);
-    if (node == nullptr) return std::nullopt;
-    if (!node->is_string()) return bad(*node, key, "a string");
-    return node->value<std::string>();
-  }
-  [[nodiscard]] Result<std::optional<std::int64_t>> integer(std::string_view key, std::int64_t low,
-                                                            std::int64_t high) const {
-    const toml::node* node = get(key);
-    if (node == nullptr) return std::nullopt;
-    const auto value = node->is_integer() ? node->value<std::int64_t>() : std::nullopt;
-    if (!value || *value < low || *value > high) {
-      return bad(*node, key, fmt::format("a whole number from {} to {}", low, high));
-    }
-    return value;
-  }
-  [[nodiscard]] Result<std::optional<double>> number(std::string_view key, double low,
-                                                     double high) const {
-    const toml::node* node = get(key);
-    if (node == nullptr) return std::nullopt;
-    const auto value = node->is_number() ? node->value<double>() : std::nullopt;
-    if (!value || !(*value >= low && *value <= high)) {
-      return bad(*node, key, fmt::format("a number from {} to {}", low, high));
-    }
-    return value;
-  }
-  [[nodiscard]] Result<std::optional<Duration>> duration(std::string_view key) const {
-    const toml::node* node = get(key);
-    if (node == nullptr) return std::nullopt;
-    if (!node->is_string()) return bad(*node, key, "a duration such as \"20s\"");
-    auto parsed = parse_duration(*node->value<std::string>());
-    if (!parsed) return bad(*node, key, "a duration such as \"250ms\", \"20s\" or \"2m\"");
-    return *parsed;
-  }
-  [[nodiscard]] Result<std::optional<bool>> flag(std::string_view key) const {
-    const toml::node* node = get(key);
-    if (node == nullptr) return std::nullopt;
-    if (!node->is_boolean()) return bad(*node, key, "true or false");
-    return node->value<bool>();
-  }
-  [[nodiscard]] Result<std::optional<Table>> table(std::string_view key) const {
-    const toml::node* node = get(key);
-    if (node == nullptr) return std::nullopt;
-    if (!node->is_table()) return bad(*node, key, "a table");
-    return Table(*node->as_table(), file_, path(key));
-  }
-
- private:
-  const toml::table& table_;
-  std::string_view file_;
-  std::string name_;
-};
+constexpr std::size_t kFileBytesMax = 1024 * 1024;
 
 // Dollars in the file are doubles; a picodollar is far below their precision at sane prices, so
 // rounding to it gives back what was written.
@@ -187,19 +102,24 @@ Result<void> read_address(const Table& table, EndpointConfig& config, const Envi
   if (!url || !model)
     return table.error(
         "an endpoint needs either 'engine' (a local model) or both 'url' and 'model'.");
-  if (!url->starts_with("http://") && !url->starts_with("https://")) {
-    return table.bad(*table.get("url"), "url", "an address that starts with http:// or https://");
-  }
+  if (const auto fault = fault_of_url(*url)) return table.bad("url", *fault);
   config.url = url->ends_with('/') ? url->substr(0, url->size() - 1) : *url;
   config.model = *model;
   if (key_env) {
     config.api_key_env = *key_env;
     const auto key = env(*key_env);
     if (!key || key->empty()) {
-      return table.error(
-          *table.get("api_key_env"),
+      return table.error_at(
+          "api_key_env",
           fmt::format("the environment variable {} is not set; endpoint '{}' needs its key there.",
                       *key_env, config.endpoint.name));
+    }
+    if (!is_key(*key)) {
+      return table.error_at(
+          "api_key_env",
+          fmt::format("the environment variable {} has a line break or another character in it "
+                      "that no key has; set it again.",
+                      *key_env));
     }
     config.api_key = *key;
   }
@@ -226,6 +146,9 @@ Result<EndpointConfig> read_endpoint(const Table& table, const Environment& env)
   EndpointConfig config;
   HF_TRY(const auto name, table.text("name"));
   if (!name || name->empty()) return table.error("an endpoint needs a 'name'.");
+  if (!is_endpoint_name(*name)) {
+    return table.bad("name", "1 to 64 of the characters A-Z, a-z, 0-9, '.', '_' and '-'");
+  }
   config.endpoint.name = *name;
   HF_TRY(const auto tier, table.text("tier"));
   if (!tier || (*tier != "edge" && *tier != "cloud"))
@@ -263,7 +186,7 @@ Result<Budget> read_budget(const Table& table) {
   HF_TRY(const auto tokens, table.integer("cloud_tokens", 0, 1'000'000'000'000));
   HF_TRY(budget.deadline, table.duration("deadline"));
   if (budget.deadline && *budget.deadline <= Duration{})
-    return table.bad(*table.get("deadline"), "deadline", "longer than zero");
+    return table.bad("deadline", "longer than zero");
   if (usd) budget.usd = PicoUsd(pico(*usd));
   if (tokens) budget.cloud_tokens = Tokens(*tokens);
   return budget;
@@ -280,6 +203,60 @@ Result<void> read_budgets(const Table& root, Config& config) {
     HF_TRY(config.process_budget, read_budget(*process));
   }
   return {};
+}
+
+Result<void> read_ledger(const Table& root, Config& config) {
+  HF_TRY(const auto table, root.table("ledger"));
+  if (!table) return {};
+  HF_CHECK(table->allow({"path", "scope", "scopes"}));
+  LedgerConfig ledger;
+  const auto is_known = [&](const std::string& name) {
+    return std::ranges::find(ledger.scopes, name, &ScopeConfig::name) != ledger.scopes.end();
+  };
+  HF_TRY(const auto scopes, table->tables("scopes"));
+  for (const Table& each : scopes) {
+    HF_CHECK(each.allow({"name", "parent", "usd", "cloud_tokens"}));
+    ScopeConfig scope;
+    HF_TRY(const auto name, each.text("name"));
+    if (!name || name->empty()) return each.error("a scope needs a 'name'.");
+    if (is_known(*name))
+      return each.error_at("name", fmt::format("there are two scopes '{}'.", *name));
+    scope.name = *name;
+    HF_TRY(scope.parent, each.text("parent"));
+    if (scope.parent && !is_known(*scope.parent)) {
+      return each.error_at("parent",
+                           fmt::format("there is no scope '{}' before this one.", *scope.parent));
+    }
+    HF_TRY(scope.limits, read_budget(each));
+    ledger.scopes.push_back(std::move(scope));
+  }
+  if (ledger.scopes.empty()) return table->error("at least one [[ledger.scopes]] is needed.");
+  HF_TRY(const auto path, table->text("path"));
+  HF_TRY(const auto scope, table->text("scope"));
+  ledger.path = path.value_or("");
+  ledger.scope = scope.value_or(ledger.scopes.back().name);
+  if (!is_known(ledger.scope))
+    return table->error_at("scope", fmt::format("there is no scope '{}'.", ledger.scope));
+  if (config.process_budget != Budget{})
+    return table->error("'budget.process' and 'ledger' exclude each other.");
+  config.ledger = std::move(ledger);
+  return {};
+}
+
+// An engine whose memory cannot hold the planner's prompt and a plan fails at every question.
+Result<void> check_planner_context(const Table& root, const EndpointConfig& planner,
+                                   Tokens plan_tokens) {
+  constexpr std::size_t kBytesPerToken = 3;  // Of English; most tokenizers need fewer tokens.
+  if (!planner.engine) return {};
+  std::size_t bytes = 0;
+  for (const ChatMessage& message : plan_prompt("", "")) bytes += message.content.size();
+  const auto least = static_cast<std::int64_t>(bytes / kBytesPerToken) + plan_tokens.count();
+  if (planner.engine->context >= least) return {};
+  return root.error_at(
+      "endpoint",
+      fmt::format("the engine of the planner '{}' has a 'context' of {} tokens; the prompt for a "
+                  "plan and the plan need {} at least.",
+                  planner.endpoint.name, planner.engine->context, least));
 }
 
 Result<void> read_planner(const Table& root, Config& config) {
@@ -299,8 +276,8 @@ Result<void> read_planner(const Table& root, Config& config) {
     if (endpoint) {
       chosen = by_name(*endpoint);
       if (chosen == config.endpoints.end())
-        return table->error(*table->get("endpoint"),
-                            fmt::format("there is no endpoint named '{}'.", *endpoint));
+        return table->error_at("endpoint",
+                               fmt::format("there is no endpoint named '{}'.", *endpoint));
     }
     HF_TRY(const auto steps, table->integer("max_steps", 2, 32));
     HF_TRY(const auto tokens, table->integer("max_tokens", 64, 8192));
@@ -308,7 +285,7 @@ Result<void> read_planner(const Table& root, Config& config) {
     config.plan_tokens_max = Tokens(tokens.value_or(config.plan_tokens_max.count()));
   }
   config.planner = EndpointId(static_cast<std::uint32_t>(chosen - config.endpoints.begin()));
-  return {};
+  return check_planner_context(root, *chosen, config.plan_tokens_max);
 }
 
 Result<void> read_route(const Table& root, Config& config) {
@@ -318,9 +295,8 @@ Result<void> read_route(const Table& root, Config& config) {
   HF_TRY(const auto policy, table->text("policy"));
   if (policy) {
     if (std::ranges::find(policy_names(), *policy) == policy_names().end()) {
-      return table->error(
-          *table->get("policy"),
-          fmt::format("unknown policy '{}'; known: {}.", *policy, fmt::join(policy_names(), ", ")));
+      return table->error_at("policy", fmt::format("unknown policy '{}'; known: {}.", *policy,
+                                                   fmt::join(policy_names(), ", ")));
     }
     config.policy = *policy;
   }
@@ -337,30 +313,27 @@ Result<void> read_route(const Table& root, Config& config) {
 Result<void> read_answers(const Table& root, Config& config) {
   HF_TRY(const auto table, root.table("limits"));
   if (!table) return {};
-  HF_CHECK(table->allow({"subtask_tokens", "answer_tokens", "attempts"}));
+  HF_CHECK(table->allow({"subtask_tokens", "answer_tokens", "attempts", "hedge"}));
   HF_TRY(const auto subtask, table->integer("subtask_tokens", 16, 65'536));
   HF_TRY(const auto answer, table->integer("answer_tokens", 16, 65'536));
   HF_TRY(const auto attempts, table->integer("attempts", 1, 10));
   config.subtask_tokens_max = Tokens(subtask.value_or(config.subtask_tokens_max.count()));
   config.answer_tokens_max = Tokens(answer.value_or(config.answer_tokens_max.count()));
   config.attempts_max = static_cast<std::uint32_t>(attempts.value_or(config.attempts_max));
+  HF_TRY(const auto hedge, table->flag("hedge"));
+  config.hedge = hedge.value_or(config.hedge);
   return {};
 }
 
-Result<void> read_endpoints(const toml::table& document, const Table& root, std::string_view file,
-                            const Environment& env, Config& config) {
-  const toml::node* node = document.get("endpoint");
-  if (node == nullptr) return root.error("at least one [[endpoint]] is needed.");
-  const toml::array* array = node->as_array();
-  if (array == nullptr || array->empty())
-    return root.bad(*node, "endpoint", "an array of tables: write [[endpoint]]");
-  for (const toml::node& entry : *array) {
-    if (!entry.is_table()) return root.bad(entry, "endpoint", "a table");
-    const Table table(*entry.as_table(), file, "endpoint");
+Result<void> read_endpoints(const Table& root, const Environment& env, Config& config) {
+  HF_TRY(const auto tables, root.tables("endpoint"));
+  if (tables.empty()) return root.error_at("endpoint", "at least one [[endpoint]] is needed.");
+  for (const Table& table : tables) {
     HF_TRY(EndpointConfig endpoint, read_endpoint(table, env));
     for (const EndpointConfig& other : config.endpoints) {
       if (other.endpoint.name == endpoint.endpoint.name)
-        return table.error(fmt::format("two endpoints are named '{}'.", endpoint.endpoint.name));
+        return table.error_at("name",
+                              fmt::format("two endpoints are named '{}'.", endpoint.endpoint.name));
     }
     config.endpoints.push_back(std::move(endpoint));
   }
@@ -371,34 +344,32 @@ Result<void> read_endpoints(const toml::table& document, const Table& root, std:
 }  // namespace
 
 Result<Config> read_config(std::string_view toml, std::string_view name, const Environment& env) {
-  toml::table document;
-  try {
-    document = toml::parse(toml, name);
-  } catch (const toml::parse_error& parse_error) {
-    const auto& begin = parse_error.source().begin;
-    return fail(Code::kInvalidInput, fmt::format("{}:{}:{}: {}", name, begin.line, begin.column,
-                                                 parse_error.description()));
-  }
-  const Table root(document, name, "");
+  HF_TRY(const Table root, Table::parse(toml, name));
   Config config;
-  HF_CHECK(root.allow({"endpoint", "planner", "budget", "route", "limits"}));
-  HF_CHECK(read_endpoints(document, root, name, env, config));
+  HF_CHECK(root.allow({"endpoint", "planner", "budget", "ledger", "route", "limits"}));
+  HF_CHECK(read_endpoints(root, env, config));
   HF_CHECK(read_planner(root, config));
   HF_CHECK(read_budgets(root, config));
+  HF_CHECK(read_ledger(root, config));
   HF_CHECK(read_route(root, config));
   HF_CHECK(read_answers(root, config));
   return config;
 }
 
 Result<Config> load_config(const std::string& path, const Environment& env) {
+  const auto wrong = [&path](std::string_view what) {
+    return fail(Code::kInvalidInput, fmt::format("The configuration file '{}' {}.", path, what));
+  };
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return wrong("is a folder; name a file");
   std::ifstream file(path, std::ios::binary);
-  if (!file)
-    return fail(Code::kInvalidInput,
-                fmt::format("The configuration file '{}' cannot be read; check the path.", path));
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (file.bad())
-    return fail(Code::kInvalidInput,
-                fmt::format("Reading the configuration file '{}' failed.", path));
+  if (!file) return wrong("cannot be read; check the path");
+  std::string text(kFileBytesMax + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (file.bad()) return wrong("could not be read to its end");
+  if (text.size() > kFileBytesMax)
+    return wrong(fmt::format("is longer than {} bytes", kFileBytesMax));
   return read_config(text, path, env);
 }
 

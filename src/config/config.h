@@ -57,6 +57,19 @@ struct EndpointConfig {
   std::optional<double> temperature;  // Of answers; absent: 0.
 };
 
+// A budget that outlives the program and may be shared by several: kept in a store (store/).
+struct ScopeConfig {
+  std::string name;
+  std::optional<std::string> parent;  // One of those before it.
+  Budget limits;
+};
+
+struct LedgerConfig {
+  std::string path;   // Of the store; empty: in the user's state folder.
+  std::string scope;  // What the queries of this program spend from.
+  std::vector<ScopeConfig> scopes;
+};
+
 struct Config {
   std::vector<EndpointConfig> endpoints;  // Index is EndpointId.
   EndpointId planner{};
@@ -66,9 +79,11 @@ struct Config {
   Tokens answer_tokens_max{512};
   Budget query_budget;
   Budget process_budget;
+  std::optional<LedgerConfig> ledger;
   std::string policy = "hybridflow";
   PolicyOptions policy_options;
   std::uint32_t attempts_max = 2;  // Per endpoint and call.
+  bool hedge = true;               // A late critical call gets a rival at another endpoint.
 };
 
 // Value of an environment variable, if set.

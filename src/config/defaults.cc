@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "config/address.h"
 #include "config/config.h"
 #include "config/embedded.h"
 
@@ -32,10 +33,14 @@ Result<void> add_openai(Config& config, std::string key, const Environment& env)
   cloud.model = env("OPENAI_MODEL").value_or("gpt-4.1-mini");
   cloud.url = env("OPENAI_BASE_URL").value_or("https://api.openai.com/v1");
   if (cloud.url.ends_with('/')) cloud.url.pop_back();
-  if (!cloud.url.starts_with("http://") && !cloud.url.starts_with("https://")) {
-    return fail(
-        Code::kInvalidInput,
-        fmt::format("OPENAI_BASE_URL is '{}'; it must start with http:// or https://.", cloud.url));
+  if (const auto fault = fault_of_url(cloud.url)) {
+    return fail(Code::kInvalidInput,
+                fmt::format("OPENAI_BASE_URL is '{}'; it must be {}.", cloud.url, *fault));
+  }
+  if (!is_key(key)) {
+    return fail(Code::kInvalidInput,
+                "OPENAI_API_KEY has a line break or another character in it that no key has; set "
+                "it again.");
   }
   cloud.api_key = std::move(key);
   cloud.api_key_env = "OPENAI_API_KEY";

@@ -85,9 +85,11 @@ class CoreLease::LockFile {
 
 Result<std::string> core_directory() {
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  const std::string parent = runtime != nullptr && *runtime == '/'
-                                 ? std::string(runtime) + "/hybridflow"
-                                 : fmt::format("/tmp/hybridflow-{}", ::geteuid());
+  struct stat info{};
+  const bool is_usable = runtime != nullptr && *runtime == '/' && ::stat(runtime, &info) == 0 &&
+                         info.st_uid == ::geteuid();
+  const std::string parent = is_usable ? std::string(runtime) + "/hybridflow"
+                                       : fmt::format("/tmp/hybridflow-{}", ::geteuid());
   HF_CHECK(make_private_directory(parent));
   HF_CHECK(make_private_directory(parent + "/cores"));
   return parent + "/cores";

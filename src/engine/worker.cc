@@ -13,6 +13,7 @@ Worker::Worker(Options options, CoreLease lease, Listener listener, Stats& stats
       lease_(std::move(lease)),
       listener_(std::move(listener)),
       stats_(stats),
+      free_slots_(options_.slots),
       wants_load_(options_.loading == Loading::kAtOnce),
       thread_([this] { run(); }) {}
 
@@ -28,7 +29,7 @@ Worker::~Worker() {
 bool Worker::submit(Job job) {
   {
     const std::lock_guard lock(mutex_);
-    if (inbox_.size() + waiting_inside_ >= options_.queue) return false;
+    if (inbox_.size() + waiting_inside_ >= options_.queue + free_slots_) return false;
     inbox_.push_back(std::move(job));
     stats_.queued = inbox_.size() + waiting_inside_;
   }
@@ -162,6 +163,7 @@ void Worker::fail_all(Work work, const Error& error) {
 void Worker::publish_queue() {
   const std::lock_guard lock(mutex_);
   waiting_inside_ = batcher_ ? batcher_->queued() + embeds_.size() : 0;
+  free_slots_ = options_.slots - std::min<std::size_t>(stats_.active, options_.slots);
   stats_.queued = inbox_.size() + waiting_inside_;
 }
 

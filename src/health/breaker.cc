@@ -1,5 +1,7 @@
 #include "health/breaker.h"
 
+#include "health/failure_rule.h"
+
 namespace hf {
 
 void Breaker::succeeded() {
@@ -9,14 +11,13 @@ void Breaker::succeeded() {
 }
 
 void Breaker::failed(TimePoint now, Failure failure) {
-  // Asked and answered: the endpoint is alive.
-  if (failure == Failure::kRejected || failure == Failure::kOverloaded) {
+  const Blame blame = rule_of(failure).blame;
+  if (blame == Blame::kNone) {
     is_probing_ = false;
     return;
   }
   ++failures_;
-  const bool is_hopeless = failure == Failure::kUnauthorized || failure == Failure::kNotFound;
-  if (!is_hopeless && !is_probing_ && failures_ < policy_.failures_max) return;
+  if (blame == Blame::kCount && !is_probing_ && failures_ < policy_.failures_max) return;
   is_open_ = true;
   is_probing_ = false;
   until_ = now + policy_.cool_down;

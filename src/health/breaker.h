@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "base/units.h"
-#include "model/receipt.h"
+#include "model/failure.h"
 
 namespace hf {
 
@@ -33,8 +33,7 @@ class Breaker {
   void started() { is_probing_ = is_open_; }
   // A call was answered. Closes the breaker, whichever call it was.
   void succeeded();
-  // A call failed. What is the fault of the request or of load (4xx, 429) says nothing about the
-  // endpoint's health, except that a wrong key or address fails every call: that opens at once.
+  // A call failed. What that says about the endpoint is the table's word (failure_rule.h).
   void failed(TimePoint now, Failure failure);
   // A call was given up by us: no verdict, so that another probe may go.
   void abandoned() { is_probing_ = false; }

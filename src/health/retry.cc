@@ -6,24 +6,6 @@
 
 namespace hf {
 
-bool is_worth_retrying(Failure failure) {
-  switch (failure) {
-    case Failure::kRejected:
-    case Failure::kUnauthorized:
-    case Failure::kNotFound:
-      return false;
-    case Failure::kNone:
-    case Failure::kRefused:
-    case Failure::kOverloaded:
-    case Failure::kServer:
-    case Failure::kTimeout:
-    case Failure::kCut:
-    case Failure::kMalformed:
-      return true;
-  }
-  return false;
-}
-
 Duration backoff(const RetryPolicy& policy, std::uint32_t failures, std::uint64_t seed) {
   const Duration cap = std::max(policy.cap, Duration(0));
   Duration bound = std::clamp(policy.base, Duration(0), cap);

@@ -15,11 +15,10 @@ enum class Fallback : std::uint8_t { kNone, kOtherTier };
 struct RetryPolicy {
   std::uint32_t attempts_max = 2;                  // Per endpoint and job, the first included.
   Duration base = std::chrono::milliseconds(500);  // Bound of the first wait; doubles from there.
-  Duration cap = std::chrono::seconds(8);          // Bound of any wait.
+  Duration cap = std::chrono::seconds(8);          // Bound of any wait of our own choice.
+  Duration told_max = std::chrono::seconds(60);    // A longer one that an endpoint asks for is not
+                                                   // waited for.
 };
-
-// Whether the same call may do better at the same endpoint a little later.
-[[nodiscard]] bool is_worth_retrying(Failure failure);
 
 // The wait before the next try after `failures` of them: uniform in (0, min(cap, base * 2^n)],
 // "full jitter", so that calls that failed together do not come back together. The same seed waits

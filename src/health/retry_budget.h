@@ -1,4 +1,5 @@
-// Guards against retry storms: retries at one place are at most a fifth of all calls, plus three.
+// Guards against retry storms: retries and hedges at one place are at most a fifth of all calls,
+// plus three.
 // Unused allowance is kept up to a bound, so that a long quiet time does not pay for a storm.
 #pragma once
 
@@ -12,12 +13,10 @@ class RetryBudget {
   // A call that is not a retry was started.
   void earn() { fifths_ = std::min(fifths_ + 1, kFifthsMax); }
 
-  // Takes one retry if there is one to take.
-  [[nodiscard]] bool take() {
-    if (fifths_ < kRetry) return false;
-    fifths_ -= kRetry;
-    return true;
-  }
+  [[nodiscard]] bool has_any() const { return fifths_ >= kRetry; }
+
+  // Takes one retry. REQUIRES: has_any().
+  void take() { fifths_ -= kRetry; }
 
  private:
   static constexpr std::uint32_t kRetry = 5;

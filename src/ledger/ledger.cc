@@ -55,6 +55,13 @@ ScopeId Ledger::open(std::string name, std::optional<ScopeId> parent, const Budg
   return id;
 }
 
+void Ledger::set_limits(ScopeId id, const Budget& limits) {
+  Scope& scope = scopes_[index_of(id)];
+  HF_ASSERT(scope.is_open);
+  scope.usd_limit = limits.usd;
+  scope.cloud_tokens_limit = limits.cloud_tokens;
+}
+
 void Ledger::close(ScopeId id) {
   Scope& scope = scopes_[index_of(id)];
   HF_ASSERT(scope.is_open && scope.reservations == 0 && scope.children == 0);

@@ -23,6 +23,9 @@ class Ledger {
   // Opens a scope below `parent`, or a root. `name` is what refusals call it: "query", "process".
   ScopeId open(std::string name, std::optional<ScopeId> parent, const Budget& limits);
 
+  // Other limits from now on. They may be below what is spent and held: then nothing more fits.
+  void set_limits(ScopeId scope, const Budget& limits);
+
   // Closes a scope; its spending stays booked in its ancestors.
   // REQUIRES: nothing is held in it and no scope below it is open.
   void close(ScopeId scope);

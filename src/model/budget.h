@@ -47,6 +47,7 @@ struct Refusal {
   std::int64_t spent = 0;
   std::int64_t held = 0;
   std::int64_t asked = 0;
+  std::string trouble = {};  // Instead of all that: why it cannot even be known.
 
   [[nodiscard]] bool may_fit_later() const { return spent + asked <= limit; }
 };

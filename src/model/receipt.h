@@ -12,6 +12,7 @@
 #include "model/budget.h"
 #include "model/decision.h"
 #include "model/endpoint.h"
+#include "model/failure.h"
 #include "model/plan.h"
 #include "model/subtask.h"
 #include "model/usage.h"
@@ -30,20 +31,6 @@ enum class Outcome : std::uint8_t {
 enum class CallKind : std::uint8_t { kPlanner, kSubtask, kHedge };
 
 enum class CallStatus : std::uint8_t { kRunning, kDone, kFailed, kCancelled };
-
-// Why a call failed, in the classes that are treated differently.
-enum class Failure : std::uint8_t {
-  kNone,
-  kRefused,       // Connection refused, DNS, TLS: nothing was sent.
-  kRejected,      // 4xx other than those below: trying again cannot help.
-  kUnauthorized,  // 401, 403: the key is wrong; trying again cannot help.
-  kNotFound,      // 404: wrong address or model name; trying again cannot help.
-  kOverloaded,    // 429 or 503; `retry_after` may be known.
-  kServer,        // Other 5xx.
-  kTimeout,       // Connect, first token, gap between tokens, or total.
-  kCut,           // The stream ended before it was finished.
-  kMalformed,     // What came is not the protocol.
-};
 
 // One call to one endpoint. Times count from the query's arrival.
 struct CallRecord {

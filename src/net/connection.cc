@@ -28,6 +28,12 @@ constexpr std::size_t kKeptBuffer = 64 * 1024;  // An idle connection keeps no m
 constexpr std::chrono::milliseconds kLingerTime{2'000};
 constexpr auto kNever = std::chrono::steady_clock::time_point::max();
 
+// In OpenAI's form. REQUIRES: nothing in the message that JSON would escape.
+std::string error_body(int status, std::string_view message) {
+  return fmt::format(R"({{"error":{{"message":"{}","type":"{}","param":null,"code":null}}}})",
+                     message, status < 500 ? "invalid_request_error" : "server_error");
+}
+
 std::string http_date() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -286,7 +292,7 @@ void Connection::reject(int status, std::string_view message) {
   has_begun_ = false;
   state_ = State::kAnswering;
   ++exchange_;
-  send(status, "application/json", fmt::format(R"({{"error":{{"message":"{}"}}}})", message), {});
+  send(status, "application/json", error_body(status, message), {});
 }
 
 void Connection::send(int status, std::string_view content_type, std::string_view body,
@@ -333,7 +339,7 @@ void Connection::end() {
 void Connection::give_up() {
   if (has_begun_) return close();
   keep_alive_ = false;
-  send(500, "application/json", R"({"error":{"message":"The request was not answered."}})", {});
+  send(500, "application/json", error_body(500, "The request was not answered."), {});
 }
 
 void Connection::put_head(int status, std::string_view content_type, const Headers& headers,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <csignal>
 #include <utility>
 
 #include "net/event_loop_impl.h"
@@ -77,6 +78,11 @@ void EventLoop::on_signal(std::move_only_function<void(int)> work) {
   if (!is_first) return;
   impl_->signals.add(SIGINT);
   impl_->signals.add(SIGTERM);
+  // Whoever started this with nohup wants it to outlive the terminal.
+  struct sigaction hangup{};
+  const bool is_ignored =
+      ::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler == SIG_IGN;
+  if (!is_ignored) impl_->signals.add(SIGHUP);
   impl_->wait_for_signal();
 }
 

@@ -33,7 +33,8 @@ class EventLoop {
   class Timer;
   [[nodiscard]] std::unique_ptr<Timer> at(TimePoint at, std::move_only_function<void()> work);
 
-  // Runs `work` on each SIGINT and SIGTERM instead of dying from it; the argument is the signal.
+  // Runs `work` on each SIGINT, SIGTERM and SIGHUP (unless that is ignored) instead of dying from
+  // it; the argument is the signal.
   void on_signal(std::move_only_function<void(int)> work);
 
   // The Asio context, for this folder only.

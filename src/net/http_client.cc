@@ -30,6 +30,10 @@ class Client final : public HttpClient {
     if (listeners_.erase(id) > 0) thread_.cancel(id);
   }
 
+  void release(Id id) override {
+    if (listeners_.erase(id) > 0) thread_.release(id);
+  }
+
  private:
   // A callback may start and cancel calls, its own too, and may destroy the client.
   void deliver() {

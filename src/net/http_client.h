@@ -3,7 +3,7 @@
 // Calls and callbacks happen on the loop's thread; libcurl has a thread of its own behind. TLS
 // certificates are verified always, against the system's authorities or those of the environment's
 // SSL_CERT_FILE. Proxies come from the environment except for loopback and Unix sockets. Redirects
-// are not followed. HTTP/1.1.
+// are not followed. HTTP/1.1. A request with a body is never sent twice.
 #pragma once
 
 #include <chrono>
@@ -37,9 +37,12 @@ struct Call {
 
 enum class CallError : std::uint8_t {
   kNone,
-  kConnect,  // Resolve, connect or TLS failed: nothing was sent.
-  kTimeout,  // Any of the four; `message` names which.
-  kCut,      // The connection broke after something was sent.
+  kConnect,         // Resolve, connect or TLS failed: nothing was sent.
+  kConnectTimeout,  // The four timeouts of a Call.
+  kFirstByteTimeout,
+  kGapTimeout,
+  kTotalTimeout,
+  kCut,  // The connection broke after something was sent.
   kTooLarge,
   kProtocol,  // Not HTTP.
 };
@@ -69,6 +72,9 @@ class HttpClient {
   virtual Id start(Call call, CallListener listener) = 0;
   // Closes the connection; no callback of this call happens after this returns.
   virtual void cancel(Id id) = 0;
+  // For a call whose answer is known to be complete: no callback of it happens after this returns,
+  // but its connection is given a moment to end the answer, so that it may serve again.
+  virtual void release(Id id) = 0;
 };
 
 }  // namespace hf::net

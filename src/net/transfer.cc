@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kTimeoutMax = std::chrono::hours(24 * 20);
 constexpr std::chrono::seconds kRetryAfterMax = std::chrono::hours(24 * 365);
+constexpr std::uint64_t kHeaderMax = 256 * 1024;  // With those of interim answers.
 
 bool is_one_line(std::string_view text) {
   return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
@@ -75,6 +76,10 @@ std::optional<CallResult> Transfer::prepare(const Sink& sink) {
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "hybridflow");
+  // Nothing else is asked for, but what comes compressed all the same is understood.
+  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity");
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
   const auto connect_time = std::max<long>(1, static_cast<long>(call_.connect_timeout.count()));
@@ -96,7 +101,11 @@ void Transfer::set_method() {
   }
   if (call_.method != "GET" || !call_.body.empty()) {
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call_.body.size()));
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call_.body.c_str());
+    // By a callback that cannot rewind: when a kept connection dies before the answer, libcurl
+    // would send the request once more by itself, and the endpoint would charge for both.
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, &Transfer::on_upload);
+    curl_easy_setopt(easy, CURLOPT_READDATA, this);
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call_.method.c_str());
   }
 }
@@ -140,11 +149,27 @@ bool Transfer::set_headers() {
   return true;
 }
 
+std::size_t Transfer::on_upload(char* to, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const std::size_t length = transfer.call_.body.copy(to, size * count, transfer.uploaded_);
+  transfer.uploaded_ += length;
+  return length;
+}
+
+std::size_t Transfer::on_header(char*, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  transfer.header_received_ += size * count;
+  if (transfer.header_received_ <= kHeaderMax) return size * count;
+  transfer.too_large_ = fmt::format("the header is larger than {} bytes", kHeaderMax);
+  return CURL_WRITEFUNC_ERROR;
+}
+
 std::size_t Transfer::on_body(char* bytes, std::size_t size, std::size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   const std::size_t length = size * count;
   if (length > transfer.call_.body_limit - transfer.received_) {
-    transfer.is_too_large_ = true;
+    transfer.too_large_ =
+        fmt::format("the answer is larger than {} bytes", transfer.call_.body_limit);
     return CURL_WRITEFUNC_ERROR;
   }
   transfer.received_ += length;
@@ -159,32 +184,44 @@ SteadyTime Transfer::deadline() const {
   return std::min(next, started_ + call_.total_timeout);
 }
 
+void Transfer::end_until(SteadyTime last) {
+  call_.total_timeout =
+      std::min(call_.total_timeout, std::chrono::ceil<std::chrono::milliseconds>(last - started_));
+}
+
 CallResult Transfer::timed_out() const {
   const SteadyTime total = started_ + call_.total_timeout;
   if (deadline() == total) {
-    return failure(CallError::kTimeout, "total timeout: the answer was not complete within " +
-                                            milliseconds(call_.total_timeout));
+    return failure(CallError::kTotalTimeout, "total timeout: the answer was not complete within " +
+                                                 milliseconds(call_.total_timeout));
   }
   if (received_ == 0) {
-    return failure(CallError::kTimeout, "first-byte timeout: no answer within " +
-                                            milliseconds(call_.first_byte_timeout));
+    return failure(CallError::kFirstByteTimeout, "first-byte timeout: no answer within " +
+                                                     milliseconds(call_.first_byte_timeout));
   }
-  return failure(CallError::kTimeout,
+  return failure(CallError::kGapTimeout,
                  "gap timeout: nothing more came within " + milliseconds(call_.gap_timeout));
+}
+
+std::string Transfer::words_of(CURLcode code) const {
+  switch (code) {
+    case CURLE_OUT_OF_MEMORY:  // So libcurl calls its own limit of a line.
+      return "a line of the header is too long";
+    case CURLE_SEND_FAIL_REWIND:
+      return "the connection was closed before an answer came";
+    default:
+      return error_text_.front() != '\0' ? error_text_.data() : curl_easy_strerror(code);
+  }
 }
 
 CallResult Transfer::finished(CURLcode code) const {
   if (code == CURLE_OK) return failure(CallError::kNone, {});
-  if (is_too_large_) {
-    return failure(CallError::kTooLarge,
-                   fmt::format("the answer is larger than {} bytes", call_.body_limit));
-  }
+  if (!too_large_.empty()) return failure(CallError::kTooLarge, too_large_);
   if (code == CURLE_OPERATION_TIMEDOUT) {  // The only one of the four that libcurl watches.
-    return failure(CallError::kTimeout,
+    return failure(CallError::kConnectTimeout,
                    "connect timeout: no connection within " + milliseconds(call_.connect_timeout));
   }
-  const std::string text =
-      error_text_.front() != '\0' ? error_text_.data() : curl_easy_strerror(code);
+  const std::string text = words_of(code);
   long sent = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_REQUEST_SIZE, &sent);
   if (is_connect_failure(code) || sent == 0) return failure(CallError::kConnect, text);

@@ -36,12 +36,17 @@ class Transfer {
 
   // When the next of first-byte, gap and total timeout is due, as things stand.
   [[nodiscard]] SteadyTime deadline() const;
+  // Makes `last` the latest of these moments.
+  void end_until(SteadyTime last);
   // What the caller is told when that moment has passed, and when libcurl says that it is over.
   [[nodiscard]] CallResult timed_out() const;
   [[nodiscard]] CallResult finished(CURLcode code) const;
 
  private:
+  static std::size_t on_upload(char* to, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self);
+  [[nodiscard]] std::string words_of(CURLcode code) const;
   [[nodiscard]] CallResult failure(CallError error, std::string message) const;
   [[nodiscard]] int status() const;
   [[nodiscard]] std::optional<Duration> retry_after() const;
@@ -63,9 +68,11 @@ class Transfer {
   std::unique_ptr<CURL, EasyCleanup> easy_;  // Goes first: it refers to the rest.
   std::array<char, CURL_ERROR_SIZE> error_text_{};
   const Sink* sink_ = nullptr;
+  std::size_t uploaded_ = 0;
+  std::uint64_t header_received_ = 0;
   std::uint64_t received_ = 0;
   SteadyTime last_byte_;
-  bool is_too_large_ = false;
+  std::string too_large_;  // What is, in words; empty if nothing.
 };
 
 }  // namespace hf::net

@@ -17,6 +17,7 @@ namespace {
 
 constexpr long kPooledMax = 256;  // Idle connections kept for reuse.
 constexpr std::chrono::milliseconds kIdleMax = std::chrono::hours(1);
+constexpr std::chrono::milliseconds kWindUpMax = std::chrono::seconds(1);
 
 CURLM* make_multi() {
   // Counted by libcurl; the destructor gives it back.
@@ -43,13 +44,7 @@ std::thread without_signals(std::function<void()> body) {
 
 TransferThread::TransferThread(std::function<void()> announce)
     : sink_([this](HttpClient::Id id, int status, std::string_view bytes) {
-        ready_.push_back({.id = id, .status = status, .bytes = std::string(bytes), .done = {}});
-        Entry& entry = transfers_.at(id);
-        if (const SteadyTime at = entry.transfer->deadline(); at < entry.check_at) {
-          checks_.erase({entry.check_at, id});
-          entry.check_at = at;
-          checks_.insert({at, id});
-        }
+        take(id, status, bytes);
       }),
       multi_(make_multi()),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
@@ -98,11 +93,17 @@ int TransferThread::on_timer(CURLM*, long milliseconds, void* self) {
 
 void TransferThread::start(HttpClient::Id id, Call call) {
   const auto now = std::chrono::steady_clock::now();
-  command({.id = id, .transfer = std::make_unique<Transfer>(id, std::move(call), now)});
+  command({.id = id,
+           .transfer = std::make_unique<Transfer>(id, std::move(call), now),
+           .is_release = false});
 }
 
 void TransferThread::cancel(HttpClient::Id id) {
-  command({.id = id, .transfer = nullptr});
+  command({.id = id, .transfer = nullptr, .is_release = false});
+}
+
+void TransferThread::release(HttpClient::Id id) {
+  command({.id = id, .transfer = nullptr, .is_release = true});
 }
 
 void TransferThread::command(Command command) {
@@ -158,6 +159,8 @@ bool TransferThread::obey() {
   for (Command& command : commands) {
     if (command.transfer) {
       begin(std::move(command.transfer));
+    } else if (command.is_release) {
+      wind_up(command.id);
     } else {
       drop(command.id);
     }
@@ -176,6 +179,32 @@ void TransferThread::begin(std::unique_ptr<Transfer> transfer) {
   checks_.insert({at, id});
   transfers_.emplace(id, Entry{.transfer = std::move(transfer), .check_at = at});
   curl_multi_add_handle(multi_, easy);
+}
+
+void TransferThread::take(HttpClient::Id id, int status, std::string_view bytes) {
+  // Joined, because a server may send single bytes, each of them a chunk.
+  if (!ready_.empty() && ready_.back().id == id && !ready_.back().done) {
+    ready_.back().bytes.append(bytes);
+  } else {
+    ready_.push_back({.id = id, .status = status, .bytes = std::string(bytes), .done = {}});
+  }
+  check_earlier(id, transfers_.at(id));
+}
+
+void TransferThread::wind_up(HttpClient::Id id) {
+  const auto found = transfers_.find(id);
+  if (found == transfers_.end()) return;
+  found->second.transfer->end_until(std::chrono::steady_clock::now() + kWindUpMax);
+  check_earlier(id, found->second);
+}
+
+// Deadlines that move away are noticed when the old moment comes; only nearer ones need this.
+void TransferThread::check_earlier(HttpClient::Id id, Entry& entry) {
+  const SteadyTime at = entry.transfer->deadline();
+  if (at >= entry.check_at) return;
+  checks_.erase({entry.check_at, id});
+  entry.check_at = at;
+  checks_.insert({at, id});
 }
 
 void TransferThread::collect_finished() {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -41,12 +42,14 @@ class TransferThread {
   void start(HttpClient::Id id, Call call);
   // Deliveries of this call may still be in the next take().
   void cancel(HttpClient::Id id);
+  void release(HttpClient::Id id);
   [[nodiscard]] std::vector<Delivery> take();
 
  private:
   struct Command {
     HttpClient::Id id = 0;
-    std::unique_ptr<Transfer> transfer;  // Empty: cancel.
+    std::unique_ptr<Transfer> transfer;  // To begin; empty: cancel or release.
+    bool is_release = false;
   };
   struct Entry {
     std::unique_ptr<Transfer> transfer;
@@ -62,6 +65,9 @@ class TransferThread {
   void run();
   [[nodiscard]] bool obey();  // False once it is time to stop.
   void begin(std::unique_ptr<Transfer> transfer);
+  void take(HttpClient::Id id, int status, std::string_view bytes);
+  void wind_up(HttpClient::Id id);
+  void check_earlier(HttpClient::Id id, Entry& entry);
   void collect_finished();
   void expire();
   void finish(HttpClient::Id id, CallResult result);

@@ -19,10 +19,6 @@ bool ends_name(char c) {
   return is_space(c) || c == '>' || c == '/';
 }
 
-bool is_thinking_name(std::string_view name) {
-  return name == "think" || name == "thinking" || name == "reasoning" || name == "thought";
-}
-
 std::size_t length_of_character(char lead) {
   const auto byte = static_cast<unsigned char>(lead);
   return byte < 0xC0 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
@@ -43,6 +39,7 @@ void MarkupScanner::push(std::string_view text) {
     const std::size_t length =
         skipped > 0 ? skipped : std::min(length_of_character(text.front()), text.size());
     if (is_open_ || step_) count(length);
+    if (skipped > 0 && state_ == State::kText && !is_open_) look_for_fence(text.substr(0, length));
     if (end_ != End::kNone) return;
     if (skipped == 0) take(text.substr(0, length));
     text.remove_prefix(length);
@@ -325,6 +322,7 @@ void MarkupScanner::begin_value(Quote quote) {
   has_value_ = true;
   is_quote_closed_ = false;
   quote_ = quote;
+  if (quote == Quote::kSmartDouble || quote == Quote::kSmartSingle) step_->has_smart_quotes = true;
   value_.clear();
   held_.clear();
   state_ = quote == Quote::kNone ? State::kBare : State::kQuoted;

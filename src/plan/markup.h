@@ -28,6 +28,7 @@ struct RawStep {
   };
   std::array<std::optional<std::string>, 6> fields;
   Ending ending = Ending::kClosed;
+  bool has_smart_quotes = false;  // Around a value.
 
   [[nodiscard]] const std::optional<std::string>& operator[](Field field) const {
     return fields[static_cast<std::size_t>(field)];
@@ -59,6 +60,8 @@ class MarkupScanner {
   [[nodiscard]] bool is_open() const { return is_open_; }
   [[nodiscard]] bool is_thinking() const { return state_ == State::kThink; }
   [[nodiscard]] End end() const { return end_; }
+  // Whether the plan came after the marks of a code block.
+  [[nodiscard]] bool has_fence() const { return has_fence_; }
 
  private:
   enum class State : std::uint8_t {
@@ -113,6 +116,12 @@ class MarkupScanner {
   void end_step(RawStep::Ending ending);
   void set(Field field, std::string_view raw);
   void count(std::size_t bytes);
+  void look_for_fence(std::string_view prose) {
+    for (const char c : prose) {
+      backticks_ = c == '`' ? backticks_ + 1 : 0;
+      has_fence_ = has_fence_ || backticks_ == 3;
+    }
+  }
   [[nodiscard]] std::size_t skippable(std::string_view text) const;
 
   MarkupSink& sink_;
@@ -120,7 +129,9 @@ class MarkupScanner {
   State state_ = State::kText;
   End end_ = End::kNone;
   bool is_open_ = false;
-  bool is_over_ = false;  // Steps outside a plan have taken their share.
+  bool has_fence_ = false;
+  std::size_t backticks_ = 0;  // In a row, before the plan.
+  bool is_over_ = false;       // Steps outside a plan have taken their share.
   std::size_t steps_in_plan_ = 0;
   std::size_t nested_ = 0;  // Plans opened after the first step of the plan.
   std::size_t bytes_ = 0;   // Of the plan, or of steps outside one.

@@ -18,6 +18,13 @@ constexpr std::size_t kRepairBytesMax = 200;
 constexpr std::int64_t kExpectedMax = 100'000;
 constexpr std::string_view kAddedTask = "Answer the question from the results above.";
 
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+bool holds(const RawStep& raw, std::string_view what) {
+  return std::any_of(raw.fields.begin(), raw.fields.end(),
+                     [what](const auto& field) { return field && field->contains(what); });
+}
+
 }  // namespace
 
 PlanBuilder::PlanBuilder(const PlanReader::Options& options) : options_(options) {
@@ -63,6 +70,14 @@ void PlanBuilder::add(const RawStep& raw) {
   } else if (raw.ending == RawStep::Ending::kUnclosed) {
     repair(fmt::format("{}: was not closed", name));
   }
+
+  if (raw.has_smart_quotes)
+    repair(fmt::format("{}: typographic quotes, taken as plain ones", name));
+  if (holds(raw, kReplacement)) {
+    repair(fmt::format("{}: has characters that do not exist, replaced", name));
+  }
+  if (holds(raw, std::string_view("\0", 1)))
+    repair(fmt::format("{}: has NULs, replaced by spaces", name));
 
   const auto role = read_role(raw[Field::kRole].value_or(""));
   draft.role = role.value_or(drafts_.empty() ? Role::kExplain : Role::kAnalyze);

@@ -38,6 +38,8 @@ class PlanReader::Impl final : public MarkupSink {
     scan(held_);
     const bool is_thinking = scanner_.is_thinking();
     scanner_.finish();
+    if (scanner_.has_fence() && seen_ > 0)
+      builder_.repair("the plan was in a code block, taken out");
     if (!scanner_.is_open() && seen_ > 0)
       builder_.repair("no <Plan> tag, the steps are used as they are");
     const bool is_closed = scanner_.end() == MarkupScanner::End::kClosed;

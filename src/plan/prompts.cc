@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/utf8.h"
+#include "plan/words.h"
 
 namespace hf {
 namespace {
@@ -60,6 +61,10 @@ constexpr std::string_view kWhole =
     "4 * 9 = 36 apples. 36 - 6 = 30 are left.\n"
     "Answer: 30";
 
+// For small talk and facts: an example would only be repeated by a small model.
+constexpr std::string_view kWholeShort = "Answer in a few short sentences of plain words.";
+constexpr std::size_t kShortBytes = 80;
+
 ChatMessage system(std::string_view text) {
   return {"system", std::string(text)};
 }
@@ -109,7 +114,8 @@ std::vector<ChatMessage> sink_prompt(std::string_view question, std::span<const 
 }
 
 std::vector<ChatMessage> whole_prompt(std::string_view question) {
-  return {system(kWhole), user(std::string(question))};
+  const bool is_plain = question.size() < kShortBytes && std::ranges::none_of(question, is_digit);
+  return {system(is_plain ? kWholeShort : kWhole), user(std::string(question))};
 }
 
 }  // namespace hf

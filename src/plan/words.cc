@@ -61,12 +61,16 @@ std::optional<std::string> as_integer(std::string_view word) {
   return std::string(word);
 }
 
-// "3", "three", "#3", "step3", "step_3" and "s3" all say 3.
-std::optional<std::string> integer_in(std::string_view word) {
+std::optional<std::string> integer_by_name(std::string_view word) {
   constexpr std::array<std::string_view, 10> kWords = {"one", "two",   "three", "four", "five",
                                                        "six", "seven", "eight", "nine", "ten"};
   const auto* const found = std::find(kWords.begin(), kWords.end(), word);
-  if (found != kWords.end()) return std::to_string(found - kWords.begin() + 1);
+  if (found == kWords.end()) return std::nullopt;
+  return std::to_string(found - kWords.begin() + 1);
+}
+
+// "3", "#3", "step3", "step_3" and "s3" all say 3.
+std::optional<std::string> integer_in(std::string_view word) {
   for (const std::string_view prefix : {"subtask", "step", "task", "node", "id", "s", "t"}) {
     if (!word.starts_with(prefix)) continue;
     word.remove_prefix(prefix.size());
@@ -138,6 +142,10 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
+bool is_thinking_name(std::string_view name) {
+  return is_one_of(name, {"think", "thinking", "reasoning", "thought"});
+}
+
 Field field_of(std::string_view name) {
   std::string plain(name);
   std::erase_if(plain, [](char c) { return c == '_' || c == '-'; });
@@ -191,6 +199,12 @@ std::string read_label(std::string_view text) {
     const std::string_view plain = strip_marks(word);
     if (auto integer = integer_in(to_lower(plain))) return *integer;
     if (plain.empty()) continue;
+    // "Two" is a number, "two and a half" is a name.
+    const bool is_last = word.data() == words.back().data();
+    const bool stands_alone = is_one_of(to_lower(joined), {"", "step", "subtask", "task", "id"});
+    if (auto integer = integer_by_name(to_lower(plain)); integer && is_last && stands_alone) {
+      return *integer;
+    }
     if (!joined.empty()) joined += '-';
     joined += plain;
   }

@@ -29,6 +29,9 @@ std::string_view trim(std::string_view text);
 // The field that an attribute or element of this name (in lower case) is.
 Field field_of(std::string_view name);
 
+// Whether an element of this name (in lower case) holds thoughts that are no part of a plan.
+bool is_thinking_name(std::string_view name);
+
 // Decodes the five named entities and character references; anything else stays as it is.
 std::string decode_entities(std::string_view text);
 

@@ -1,11 +1,12 @@
 // One streaming chat completion in flight: bytes of the socket in, text and one ending out.
 //
-// Tolerates servers that answer whole although asked to stream. Sorts every trouble into the
-// classes that the scheduler treats differently.
+// Tolerates servers that answer whole although asked to stream, and whatever follows a complete
+// answer. Sorts every trouble into the classes that the scheduler treats differently.
 //
 // Thread safety: none; callbacks run on the loop's thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -53,12 +54,20 @@ class ChatCall {
   void take_event(const wire::SseEvent& event);
   void take_piece(const wire::ChatPiece& piece);
   void take_result(const net::CallResult& result);
-  void end_stream();
+  void check_progress();
+  // `type` is that of the answer, as far as known.
+  void end_answer(std::string_view type);
+  void take_whole(std::string_view type);
   void fail(Failure failure, std::string detail);
   void finish();
 
+  using Clock = std::chrono::steady_clock;
+
   net::HttpClient& client_;
   Listener listener_;
+  const std::chrono::milliseconds first_timeout_;
+  const std::chrono::milliseconds gap_timeout_;
+  Clock::time_point last_event_ = Clock::now();
   std::optional<net::HttpClient::Id> id_;
   wire::SseParser parser_;
   std::string body_;  // Of an error, or of an answer that is not a stream.
@@ -70,8 +79,8 @@ class ChatCall {
   std::uint32_t logprobs_ = 0;
   std::uint32_t margins_ = 0;
   enum class Form : std::uint8_t { kUnknown, kStream, kWhole } form_ = Form::kUnknown;
-  bool has_finish_reason_ = false;
-  bool saw_end_mark_ = false;
+  bool has_event_ = false;
+  bool is_complete_ = false;  // A finish reason or the end mark has come.
   bool is_over_ = false;
 };
 

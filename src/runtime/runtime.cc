@@ -14,8 +14,10 @@
 #include "plan/prompts.h"
 #include "route/features.h"
 #include "runtime/blackboard.h"
+#include "runtime/budget_lease.h"
 #include "runtime/chat_call.h"
 #include "runtime/engine_supervisor.h"
+#include "runtime/recorder.h"
 #include "schedule/scheduler.h"
 #include "wire/chat.h"
 
@@ -51,6 +53,11 @@ Scheduler::Options scheduler_options(const Config& config) {
   options.planner = config.planner;
   options.process = config.process_budget;
   options.retry.attempts_max = config.attempts_max;
+  options.hedge = config.hedge;
+  if (config.ledger) {
+    options.is_process_leased = true;
+    options.process = {.usd = PicoUsd(0), .cloud_tokens = Tokens(0), .deadline = {}};
+  }
   options.plan_max_tokens = config.plan_tokens_max;
   options.subtask_max_tokens = config.subtask_tokens_max;
   options.sink_max_tokens = config.answer_tokens_max;
@@ -60,17 +67,37 @@ Scheduler::Options scheduler_options(const Config& config) {
   return options;
 }
 
+// Some endpoints repeat the key that they refuse.
+std::string without_key(std::string text, const std::string& key) {
+  if (key.empty()) return text;
+  constexpr std::string_view kInstead = "[key]";
+  for (std::size_t at = text.find(key); at != std::string::npos;
+       at = text.find(key, at + kInstead.size())) {
+    text.replace(at, key.size(), kInstead);
+  }
+  return text;
+}
+
 class LiveRuntime final : public Runtime {
  public:
   LiveRuntime(net::EventLoop& loop, Config config, std::unique_ptr<Router> router,
               std::vector<std::unique_ptr<EngineSupervisor>> engines,
-              std::unique_ptr<net::HttpClient> client)
+              std::unique_ptr<net::HttpClient> client, std::unique_ptr<BudgetLease> lease,
+              Recorder* recorder)
       : loop_(loop),
         config_(std::move(config)),
         client_(std::move(client)),
         engines_(std::move(engines)),
         router_(std::move(router)),
-        scheduler_(scheduler_options(config_), *router_) {}
+        scheduler_(scheduler_options(config_), *router_),
+        lease_(std::move(lease)),
+        recorder_(recorder) {
+    if (recorder_ == nullptr) return;
+    recorder_->start({.program = {},
+                      .policy = config_.policy,
+                      .policy_options = config_.policy_options,
+                      .scheduler = scheduler_options(config_)});
+  }
 
   QueryId submit(UserQuery query, QueryListener& listener) override {
     const QueryId id{next_query_++};
@@ -83,6 +110,7 @@ class LiveRuntime final : public Runtime {
                       .budget = board.query.budget,
                       .plan = board.gate.plan,
                       .plan_given = board.query.given.has_value(),
+                      .local_only = board.query.local_only,
                       .question_bytes = static_cast<std::uint32_t>(board.query.question.size()),
                       .features = task_features(board.query.question, 0),
                       .seed = board.query.seed});
@@ -119,7 +147,9 @@ class LiveRuntime final : public Runtime {
       const Event next = std::move(events_.front());
       events_.pop_front();
       commands_.clear();
-      scheduler_.step(loop_.now(), next, commands_);
+      const TimePoint now = loop_.now();
+      scheduler_.step(now, next, commands_);
+      if (recorder_ != nullptr) recorder_->step(now, next, commands_);
       for (const Command& command : commands_) {
         std::visit([this](const auto& c) { carry_out(c); }, command);
       }
@@ -136,6 +166,14 @@ class LiveRuntime final : public Runtime {
       ++board.plan_tries;
     }
     board.listener->on_call_start(command, scheduler_.record(command.query));
+    if (const auto journalled =
+            lease_ ? lease_->started(command.call, command.worst) : Result<void>();
+        !journalled) {
+      ChatCall::Ended ended;
+      ended.failure = Failure::kRejected;
+      ended.detail = journalled.error().message;
+      return end_call(command.call, ended);
+    }
     EngineSupervisor* engine = engines_[index_of(command.endpoint)].get();
     if (engine == nullptr) return send(command.call, {});
     engine->work_started();
@@ -159,6 +197,10 @@ class LiveRuntime final : public Runtime {
       feed(TimerFired{timer});
     });
   }
+
+  void carry_out(const WantBudget& command) { feed(lease_->want(command.needed)); }
+
+  void carry_out(const Booked& command) { lease_->booked(command.call, command.amounts); }
 
   void carry_out(const FinishQuery& command) {
     // Later, so that every command of this turn is carried out before the listener acts on it; by
@@ -227,15 +269,21 @@ class LiveRuntime final : public Runtime {
     if (command.kind == CallKind::kPlanner) {
       if (!board.plan_ended) take_steps(command.query, board, board.reader->push(text));
       if (!board.plan_ended && board.reader->is_closed()) end_plan(command.query, board, false);
-    } else if (board.plan_end.sink == command.subtask || command.prompt == Prompt::kWhole) {
+    } else if (is_answer(board, command)) {
       forward(board, id, text, live.chat->text());
     }
     if (is_first) feed(CallFirstToken{id});
   }
 
-  // A call may turn out to be the sink's only after it has begun: then all its text is new.
+  static bool is_answer(const Blackboard& board, const StartCall& command) {
+    return command.prompt == Prompt::kWhole || board.plan_end.sink == command.subtask;
+  }
+
+  // A call may turn out to be the sink's only after it has begun: then all its text is new. Of two
+  // rivals the first to speak is shown; the other only if it has won.
   void forward(Blackboard& board, CallId id, std::string_view text, std::string_view all_text) {
     if (board.answer_call != id) {
+      if (board.answer_call && calls_.contains(*board.answer_call)) return;
       if (!board.answer.empty()) board.listener->on_answer_restart();
       board.answer.clear();
       board.answer_call = id;
@@ -250,6 +298,10 @@ class LiveRuntime final : public Runtime {
     if (live == calls_.end()) return;
     const StartCall command = live->second.command;
     std::string text = live->second.chat ? live->second.chat->text() : std::string();
+    // There is no network in between: a connection to an engine breaks only with the engine.
+    const bool is_engine_lost =
+        engines_[index_of(command.endpoint)] &&
+        (ended.failure == Failure::kCut || ended.failure == Failure::kRefused);
     drop_call(id);
     Blackboard& board = boards_.at(command.query);
 
@@ -261,7 +313,14 @@ class LiveRuntime final : public Runtime {
     }
     const auto output_bytes = static_cast<std::uint32_t>(text.size());
     if (ended.failure == Failure::kNone) {
-      if (command.kind != CallKind::kPlanner) board.set_output(command.subtask, std::move(text));
+      if (command.kind != CallKind::kPlanner) {
+        const bool was_shown = board.answer_call == id;
+        if (!was_shown && board.answer_call && is_answer(board, command)) {
+          board.answer_call.reset();  // The rival that was shown has lost.
+          forward(board, id, text, text);
+        }
+        board.set_output(command.subtask, std::move(text));
+      }
       feed(CallDone{.call = id,
                     .usage = ended.usage,
                     .output_bytes = output_bytes,
@@ -269,8 +328,8 @@ class LiveRuntime final : public Runtime {
                     .signals = ended.signals});
     } else {
       feed(CallFailed{.call = id,
-                      .failure = ended.failure,
-                      .detail = ended.detail,
+                      .failure = is_engine_lost ? Failure::kEngineLost : ended.failure,
+                      .detail = without_key(ended.detail, key_of(command.endpoint)),
                       .retry_after = ended.retry_after,
                       .usage = ended.usage,
                       .billable = ended.billable,
@@ -282,6 +341,10 @@ class LiveRuntime final : public Runtime {
     if (const auto still = boards_.find(command.query); still != boards_.end()) {
       still->second.listener->on_change(scheduler_.record(command.query));
     }
+  }
+
+  const std::string& key_of(EndpointId endpoint) const {
+    return config_.endpoints[index_of(endpoint)].api_key;
   }
 
   // Forgets the call and closes its connection. Its own callbacks may be on the stack, so it is
@@ -371,6 +434,7 @@ class LiveRuntime final : public Runtime {
     }
     for (const EndpointConfig& endpoint : config_.endpoints)
       receipt.endpoints.push_back(endpoint.endpoint);
+    if (recorder_ != nullptr) recorder_->forget(receipt.record);
     scheduler_.forget(query);
     board.listener->on_finish(receipt);
   }
@@ -392,6 +456,8 @@ class LiveRuntime final : public Runtime {
   std::vector<std::unique_ptr<EngineSupervisor>> engines_;  // By EndpointId; null for remote ones.
   std::unique_ptr<Router> router_;
   Scheduler scheduler_;
+  const std::unique_ptr<BudgetLease> lease_;  // Null unless a durable budget is configured.
+  Recorder* const recorder_;
   std::map<QueryId, Blackboard> boards_;
   std::map<CallId, LiveCall> calls_;
   std::map<std::uint64_t, std::unique_ptr<net::EventLoop::Timer>> timers_;
@@ -413,8 +479,13 @@ Result<std::unique_ptr<Runtime>> Runtime::create(net::EventLoop& loop, Config co
     if (!config.endpoints[i].engine) continue;
     HF_TRY(engines[i], make_engine_supervisor(loop, *client, config.endpoints[i], options));
   }
+  std::unique_ptr<BudgetLease> lease;
+  if (config.ledger) {
+    HF_TRY(lease, BudgetLease::open(*config.ledger, options.ledger_path));
+  }
   return std::make_unique<LiveRuntime>(loop, std::move(config), std::move(router),
-                                       std::move(engines), std::move(client));
+                                       std::move(engines), std::move(client), std::move(lease),
+                                       options.recorder);
 }
 
 }  // namespace hf

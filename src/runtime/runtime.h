@@ -29,6 +29,7 @@ struct UserQuery {
   PlanMode plan = PlanMode::kAuto;
   std::optional<GivenPlan> given;  // Present iff `plan` is kGiven.
   bool only_plan = false;          // Stop when the plan is there; its steps are not run.
+  bool local_only = false;         // Nothing of it may leave for the cloud.
   Budget budget;
   std::uint64_t seed = 0;
 };
@@ -50,10 +51,14 @@ class QueryListener {
   virtual void on_finish(const Receipt& receipt) = 0;
 };
 
+class Recorder;
+
 struct RuntimeOptions {
   std::string program;  // This binary, to start engines with.
   std::string model_directory;
   std::string runtime_directory;  // For sockets and logs of engines; private to this user.
+  std::string ledger_path = {};   // Of the durable budgets, unless the configuration names one.
+  Recorder* recorder = nullptr;   // Logs the run; must outlive the runtime. Null: no log.
 };
 
 class Runtime {

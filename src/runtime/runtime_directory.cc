@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
 
 namespace hf {
 namespace {
@@ -29,17 +30,21 @@ void sweep(const std::string& directory) {
   }
 }
 
-}  // namespace
+// Whether it is there, belongs to this user, and leaves room for names in the path of a socket.
+bool is_usable(const std::string& base) {
+  constexpr std::size_t kPathBytesMax = 107;
+  constexpr std::string_view kLongestRest = "/hybridflow/4194304-.sock";
+  constexpr std::size_t kNameBytesMax = 64;  // Of an endpoint.
+  struct stat status{};
+  return base.starts_with('/') && ::stat(base.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+         status.st_uid == ::getuid() &&
+         base.size() + kLongestRest.size() + kNameBytesMax <= kPathBytesMax;
+}
 
-Result<std::string> runtime_directory(const Environment& env) {
-  const auto base = env("XDG_RUNTIME_DIR");
-  const std::string directory =
-      base && !base->empty()
-          ? *base + "/hybridflow"
-          : fmt::format("{}/hybridflow-{}", env("TMPDIR").value_or("/tmp"), ::getuid());
+// The folder as a private one of this user, made if it is not there.
+Result<std::string> make(std::string directory) {
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    return fail(Code::kUnavailable, fmt::format("The folder '{}' for sockets cannot be made: {}. "
-                                                "Set XDG_RUNTIME_DIR to a folder of yours.",
+    return fail(Code::kUnavailable, fmt::format("The folder '{}' for sockets cannot be made: {}.",
                                                 directory, std::strerror(errno)));
   }
   struct stat status{};
@@ -52,6 +57,14 @@ Result<std::string> runtime_directory(const Environment& env) {
   }
   sweep(directory);
   return directory;
+}
+
+}  // namespace
+
+Result<std::string> runtime_directory(const Environment& env) {
+  const auto base = env("XDG_RUNTIME_DIR");
+  return make(base && is_usable(*base) ? *base + "/hybridflow"
+                                       : fmt::format("/tmp/hybridflow-{}", ::getuid()));
 }
 
 }  // namespace hf

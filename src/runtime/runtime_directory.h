@@ -8,8 +8,9 @@
 
 namespace hf {
 
-// $XDG_RUNTIME_DIR/hybridflow, else hybridflow-UID below the system's temporary folder. Made if it
-// is not there; refused if somebody else owns it. Files of processes that are gone are removed.
+// $XDG_RUNTIME_DIR/hybridflow, or /tmp/hybridflow-UID if that variable names no folder of this user
+// or one whose path is too long for sockets. Made if it is not there; refused if somebody else owns
+// it. Files of processes that are gone are removed.
 Result<std::string> runtime_directory(const Environment& env);
 
 }  // namespace hf

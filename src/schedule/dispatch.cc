@@ -87,7 +87,27 @@ bool Scheduler::Impl::is_blocked(const Job& job) const {
   return breaker.is_probing() || (breaker.allows(now_) && is_busy(*job.waits_for));
 }
 
-bool Scheduler::Impl::is_usable(const Job& job, EndpointId endpoint) const {
+Duration Scheduler::Impl::rest_of(EndpointId endpoint) const {
+  return std::max(places_[index_of(endpoint)].rest_until - now_, Duration(0));
+}
+
+// An endpoint that asked for a short rest counts as busy; one that asked for a longer is waited for
+// only where there is no other.
+bool Scheduler::Impl::is_usable(const Query& query, const Job& job, EndpointId endpoint) const {
+  if (!is_well(query, job, endpoint)) return false;
+  const Duration rest = rest_of(endpoint);
+  if (rest <= options_.retry.cap) return true;
+  if (rest > options_.retry.told_max) return false;
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    const auto other = static_cast<EndpointId>(i);
+    if (rest_of(other) <= options_.retry.cap && is_well(query, job, other)) return false;
+  }
+  return true;
+}
+
+bool Scheduler::Impl::is_well(const Query& query, const Job& job, EndpointId endpoint) const {
+  if (query.is_local_only && options_.endpoints[index_of(endpoint)].tier == Tier::kCloud)
+    return false;
   if (!places_[index_of(endpoint)].breaker.allows(now_)) return false;
   if (!job.tries.empty() && job.tries[index_of(endpoint)] >= options_.retry.attempts_max)
     return false;
@@ -96,8 +116,10 @@ bool Scheduler::Impl::is_usable(const Job& job, EndpointId endpoint) const {
 }
 
 // An endpoint that may be usable in a moment: its probe is out.
-std::optional<EndpointId> Scheduler::Impl::probed_endpoint(const Job& job) const {
+std::optional<EndpointId> Scheduler::Impl::probed_endpoint(const Query& query,
+                                                           const Job& job) const {
   for (std::size_t i = 0; i < places_.size(); ++i) {
+    if (query.is_local_only && options_.endpoints[i].tier == Tier::kCloud) continue;
     const bool is_exhausted = !job.tries.empty() && job.tries[i] >= options_.retry.attempts_max;
     if (places_[i].breaker.is_probing() && !is_exhausted) return static_cast<EndpointId>(i);
   }
@@ -105,8 +127,8 @@ std::optional<EndpointId> Scheduler::Impl::probed_endpoint(const Job& job) const
 }
 
 bool Scheduler::Impl::is_busy(EndpointId endpoint) const {
-  return places_[index_of(endpoint)].in_flight >=
-         std::max(1U, options_.endpoints[index_of(endpoint)].max_in_flight);
+  const Place& place = places_[index_of(endpoint)];
+  return place.in_flight >= place.concurrency.limit() || now_ < place.rest_until;
 }
 
 Scheduler::Impl::Verdict Scheduler::Impl::try_planner(Query& query) {
@@ -116,10 +138,14 @@ Scheduler::Impl::Verdict Scheduler::Impl::try_planner(Query& query) {
 
   bool is_any_usable = false;
   for (const EndpointId endpoint : planner_order_) {
-    if (!is_usable(query.planner, endpoint)) continue;
+    if (!is_usable(query, query.planner, endpoint)) continue;
     is_any_usable = true;
     const Usage worst = worst_at(endpoint, bound);
-    if (!ledger_.fits(query.scope, amounts_of(endpoint, worst))) continue;
+    if (!ledger_.fits(query.scope, amounts_of(endpoint, worst))) {
+      if (!asks_for_budget(query, amounts_of(endpoint, worst))) continue;
+      query.planner.waits_for_money = settlements_;
+      return Verdict::kWaits;
+    }
     if (is_busy(endpoint)) {
       query.planner.waits_for = endpoint;
       return Verdict::kWaits;
@@ -138,10 +164,10 @@ Scheduler::Impl::Verdict Scheduler::Impl::try_planner(Query& query) {
     go_whole(query, "budget: it does not allow making a plan; the question went out whole");
     return Verdict::kOver;
   }
-  query.planner.waits_for = probed_endpoint(query.planner);
+  query.planner.waits_for = probed_endpoint(query, query.planner);
   if (query.planner.waits_for) return Verdict::kWaits;
   go_whole(query, fmt::format("plan: none could be made ({}); the question went out whole",
-                              trouble_of(query.planner)));
+                              trouble_of(query, query.planner)));
   return Verdict::kOver;
 }
 
@@ -151,16 +177,22 @@ Scheduler::Impl::Verdict Scheduler::Impl::try_node(Query& query, std::uint32_t i
   const Usage bound = bound_of(query, index);
   collect(query, index, bound);
   if (candidates_.empty()) {
-    node.waits_for = probed_endpoint(node);
+    node.waits_for = probed_endpoint(query, node);
     if (node.waits_for) return Verdict::kWaits;
     fail_node(query, index);
     return Verdict::kOver;
   }
+  keep_timely(query, index);
   input.candidates = candidates_;
   Decision decision = router_.choose(input);
   const EndpointId wanted = decision.endpoint;
-  const bool is_affordable = ledger_.fits(query.scope, amounts_of(wanted, worst_at(wanted, bound)));
+  const Amounts asked = amounts_of(wanted, worst_at(wanted, bound));
+  const bool is_affordable = ledger_.fits(query.scope, asked);
   if (!is_affordable) {
+    if (asks_for_budget(query, asked)) {
+      node.waits_for_money = settlements_;
+      return Verdict::kWaits;
+    }
     // What the policy wanted cannot be afforded: it chooses again from what can.
     const std::optional<Refusal> refusal = keep_affordable(query, bound);
     if (candidates_.empty()) {
@@ -182,8 +214,8 @@ Scheduler::Impl::Verdict Scheduler::Impl::try_node(Query& query, std::uint32_t i
   }
   const Tier wanted_tier = options_.endpoints[index_of(wanted)].tier;
   if (!is_affordable && wanted_tier != decision.tier && decision.tier == Tier::kEdge &&
-      !node.is_budget_noted) {
-    node.is_budget_noted = true;
+      !node.is_move_noted) {
+    node.is_move_noted = true;
     query.record.degraded.push_back(fmt::format("budget: {} ran on the edge", name_of(index)));
   }
   start_node(query, index, std::move(decision), bound);
@@ -216,7 +248,7 @@ void Scheduler::Impl::collect(const Query& query, std::uint32_t index, const Usa
   const Tokens expected = expected_of(query, index);
   for (std::size_t i = 0; i < places_.size(); ++i) {
     const auto id = static_cast<EndpointId>(i);
-    if (!is_usable(query.nodes[index], id)) continue;
+    if (!is_usable(query, query.nodes[index], id)) continue;
     const Endpoint& endpoint = options_.endpoints[i];
     Usage usage;
     usage.prompt = Tokens(bound.prompt.count() / 4);  // About four bytes a token.
@@ -226,8 +258,28 @@ void Scheduler::Impl::collect(const Query& query, std::uint32_t index, const Usa
                            .expected_usd = cost_of(endpoint.price, usage),
                            .expected_time = places_[i].speed.predicted(expected),
                            .in_flight = places_[i].in_flight,
-                           .max_in_flight = std::max(1U, endpoint.max_in_flight)});
+                           .max_in_flight = places_[i].concurrency.limit()});
   }
+}
+
+// Where the time is known to suffice somewhere, drops the candidates where it does not.
+void Scheduler::Impl::keep_timely(const Query& query, std::uint32_t index) {
+  const auto& until = query.is_sink(index) ? query.hard : query.soft;
+  if (!until) return;
+  const auto is_late = [&](const Candidate& each) { return each.expected_time > *until - now_; };
+  if (std::ranges::all_of(candidates_, is_late)) return;
+  std::erase_if(candidates_, is_late);
+}
+
+// Whether `worst` does not fit only because what is leased for all queries is used up, and more has
+// been asked for.
+bool Scheduler::Impl::asks_for_budget(const Query& query, const Amounts& worst) {
+  if (!options_.is_process_leased || budget_refused_at_ == settlements_) return false;
+  const std::optional<Refusal> refusal = ledger_.refusal(query.scope, worst);
+  if (!refusal || refusal->scope != kProcessScope) return false;
+  if (!is_budget_wanted_) commands_->push_back(WantBudget{worst});
+  is_budget_wanted_ = true;
+  return true;
 }
 
 // Drops the candidates that do not fit; returns why one did not, rather one that may fit later.
@@ -237,6 +289,11 @@ std::optional<Refusal> Scheduler::Impl::keep_affordable(const Query& query, cons
     const Amounts worst = amounts_of(each.endpoint, worst_at(each.endpoint, bound));
     std::optional<Refusal> refusal = ledger_.refusal(query.scope, worst);
     if (!refusal) return false;
+    // What is leased is not the limit that the user set; who refused more of it knows that.
+    if (options_.is_process_leased && refusal->scope == kProcessScope && budget_refusal_ &&
+        !refusal->may_fit_later()) {
+      refusal = budget_refusal_;
+    }
     if (!kept || (refusal->may_fit_later() && !kept->may_fit_later())) kept = std::move(refusal);
     return true;
   });
@@ -323,30 +380,49 @@ void Scheduler::Impl::start_node(Query& query, std::uint32_t index, Decision dec
   what.endpoint = decision.endpoint;
   what.worst = worst_at(decision.endpoint, bound);
   what.priority = priority_of(query, index);
-  for (const SubtaskId id : query.graph[static_cast<SubtaskId>(index)].relies_on) {
-    if (query.state(static_cast<std::uint32_t>(id)) == SubtaskState::kDone)
-      what.inputs.push_back(id);
+  what.inputs = done_inputs(query, index);
+  Node& node = query.nodes[index];
+  if (node.tier == Tier::kCloud && decision.tier == Tier::kEdge && !node.is_move_noted) {
+    node.is_move_noted = true;
+    query.record.degraded.push_back(
+        fmt::format("fallback: {} ran on the edge: {}", name_of(index), node.trouble));
   }
-  std::ranges::sort(what.inputs);
   record.decision = std::move(decision);
   start(query, index, std::move(what));
+  arm_hedge(query, index);
+}
+
+std::vector<SubtaskId> Scheduler::Impl::done_inputs(const Query& query, std::uint32_t index) const {
+  std::vector<SubtaskId> inputs;
+  for (const SubtaskId id : query.graph[static_cast<SubtaskId>(index)].relies_on) {
+    if (query.state(static_cast<std::uint32_t>(id)) == SubtaskState::kDone) inputs.push_back(id);
+  }
+  std::ranges::sort(inputs);
+  return inputs;
 }
 
 void Scheduler::Impl::start(Query& query, std::uint32_t index, Start what) {
   HF_ASSERT(!query.is_over());
   Job& job = query.job(index);
   Place& place = places_[index_of(what.endpoint)];
-  const auto reservation = ledger_.reserve(query.scope, amounts_of(what.endpoint, what.worst));
+  const Amounts worst = amounts_of(what.endpoint, what.worst);
+  const auto reservation = ledger_.reserve(query.scope, worst);
   HF_ASSERT(reservation.has_value());
   const bool is_probe = place.breaker.is_open();
   place.breaker.started();
   ++place.in_flight;
   ++query.running;
-  if (job.failures == 0) retries_.earn();
+  const bool is_hedge = what.kind == CallKind::kHedge;
+  if (job.failures == 0 && !is_hedge) {
+    query.retries.earn();
+    place.retries.earn();
+  }
   if (!job.tier) job.tier = options_.endpoints[index_of(what.endpoint)].tier;
 
   const auto id = static_cast<CallId>(next_call_++);
-  job.call = id;
+  (is_hedge ? job.hedge : job.call) = id;
+  const Duration predicted =
+      index == kPlanJob ? Duration(0) : place.speed.predicted(expected_of(query, index));
   calls_.emplace(static_cast<std::uint64_t>(id), Call{.query = &query,
                                                       .job = index,
                                                       .record = query.record.calls.size(),
@@ -356,6 +432,7 @@ void Scheduler::Impl::start(Query& query, std::uint32_t index, Start what) {
                                                       .booked = {},
                                                       .started = now_,
                                                       .first_token = {},
+                                                      .predicted = predicted,
                                                       .is_probe = is_probe,
                                                       .is_cancelled = false});
   CallRecord& record = query.record.calls.emplace_back();
@@ -375,8 +452,9 @@ void Scheduler::Impl::start(Query& query, std::uint32_t index, Start what) {
                 .endpoint = what.endpoint,
                 .max_tokens = what.worst.completion,
                 .inputs = std::move(what.inputs),
-                .give_up = query.hard,
-                .priority = static_cast<std::int32_t>(std::min(what.priority, kHighest))});
+                .give_up = index != kPlanJob && query.is_sink(index) ? query.hard : query.soft,
+                .priority = static_cast<std::int32_t>(std::min(what.priority, kHighest)),
+                .worst = worst});
 }
 
 }  // namespace hf

@@ -22,11 +22,12 @@ namespace hf {
 
 struct QueryArrived {
   QueryId query{};
-  Budget budget;
+  Budget budget = {};
   bool plan = true;         // The gate's verdict: split it, or send it out whole.
   bool plan_given = false;  // The steps come from elsewhere: no planner is called.
+  bool local_only = false;  // Nothing of it may go to the cloud.
   std::uint32_t question_bytes = 0;
-  TaskFeatures features;  // Of the question.
+  TaskFeatures features = {};  // Of the question.
   std::uint64_t seed = 0;
 };
 
@@ -86,8 +87,15 @@ struct CancelAsked {
   QueryId query{};
 };
 
+// The answer to WantBudget: what all queries together may use from now on. With a refusal it is no
+// more than before.
+struct BudgetChanged {
+  Budget limits = {};
+  std::optional<Refusal> refusal = {};
+};
+
 using Event = std::variant<QueryArrived, StepParsed, PlanEnded, CallFirstToken, CallDone,
-                           CallFailed, TimerFired, CancelAsked>;
+                           CallFailed, TimerFired, CancelAsked, BudgetChanged>;
 
 // ---- commands ----
 
@@ -109,8 +117,9 @@ struct StartCall {
   EndpointId endpoint{};
   Tokens max_tokens;
   std::vector<SubtaskId> inputs;     // Done ones only, in id order.
-  std::optional<TimePoint> give_up;  // The query's deadline.
+  std::optional<TimePoint> give_up;  // When it is cancelled at the latest.
   std::int32_t priority = 0;         // Higher first: length of the path to the sink in tokens.
+  Amounts worst;                     // What is held for it.
 };
 
 struct CancelCall {
@@ -122,12 +131,24 @@ struct SetTimer {
   TimePoint at{};
 };
 
+// What all queries together may use does not suffice, and there may be more: `needed` is what the
+// call that waits for it reserves. One at a time; BudgetChanged answers it.
+struct WantBudget {
+  Amounts needed;
+};
+
+// What a call has cost, or may have. Only where the budget is leased: its holder keeps book too.
+struct Booked {
+  CallId call{};
+  Amounts amounts;
+};
+
 // The last command of a query. The record stays readable until `Scheduler::forget`.
 struct FinishQuery {
   QueryId query{};
   Outcome outcome = Outcome::kAnswered;
 };
 
-using Command = std::variant<StartCall, CancelCall, SetTimer, FinishQuery>;
+using Command = std::variant<StartCall, CancelCall, SetTimer, WantBudget, Booked, FinishQuery>;
 
 }  // namespace hf

@@ -1,16 +1,19 @@
-// The inside of the scheduler. Its functions are in four files: scheduler.cc (queries and timers),
-// planning.cc (the plan and the graph), dispatch.cc (from ready to running), settle.cc (from
-// running to over).
+// The inside of the scheduler. Its functions are in five files: scheduler.cc (queries and timers),
+// planning.cc (the plan and the graph), dispatch.cc (from ready to running), hedge.cc (a second
+// call for a late one), settle.cc (from running to over).
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "health/breaker.h"
+#include "health/concurrency.h"
+#include "health/hedge_delay.h"
 #include "health/retry_budget.h"
 #include "health/speed.h"
 #include "schedule/query_state.h"
@@ -28,11 +31,16 @@ class Scheduler::Impl {
 
  private:
   struct Place {  // The changing side of an endpoint.
-    explicit Place(BreakerPolicy policy) : breaker(policy) {}
+    Place(BreakerPolicy policy, std::uint32_t max_in_flight)
+        : breaker(policy), concurrency(max_in_flight) {}
     Breaker breaker;
+    ConcurrencyLimit concurrency;
+    RetryBudget retries;
     Speed speed;
+    HedgeDelay hedge_delay;
     std::uint32_t in_flight = 0;
-    std::string trouble;  // Of the last failure; empty after a success.
+    TimePoint rest_until{};  // It asked to be left alone until then.
+    std::string trouble;     // Of the last failure; empty after a success.
   };
   struct Call {
     Query* query = nullptr;
@@ -44,6 +52,7 @@ class Scheduler::Impl {
     Amounts booked;  // Once it is over.
     TimePoint started{};
     std::optional<TimePoint> first_token;
+    Duration predicted{};  // At the start; zero if nothing was known.
     bool is_probe = false;
     bool is_cancelled = false;
   };
@@ -61,6 +70,7 @@ class Scheduler::Impl {
     std::vector<SubtaskId> inputs;
     std::int64_t priority = 0;
   };
+  static constexpr std::string_view kProcessScope = "process";
   enum class Verdict : std::uint8_t { kStarted, kWaits, kOver };
   using Calls = std::unordered_map<std::uint64_t, Call>;
 
@@ -68,6 +78,7 @@ class Scheduler::Impl {
   void on(const QueryArrived& event);
   void on(const TimerFired& event);
   void on(const CancelAsked& event);
+  void on(const BudgetChanged& event);
   void on_soft_deadline(Query& query);
   void on_hard_deadline(Query& query);
   [[nodiscard]] Query* running_query(QueryId id);
@@ -95,13 +106,17 @@ class Scheduler::Impl {
   [[nodiscard]] static bool is_before(const Ready& a, const Ready& b);
   void drain();
   [[nodiscard]] bool is_blocked(const Job& job) const;
-  [[nodiscard]] bool is_usable(const Job& job, EndpointId endpoint) const;
-  [[nodiscard]] std::optional<EndpointId> probed_endpoint(const Job& job) const;
+  [[nodiscard]] bool is_well(const Query& query, const Job& job, EndpointId endpoint) const;
+  [[nodiscard]] bool is_usable(const Query& query, const Job& job, EndpointId endpoint) const;
+  [[nodiscard]] Duration rest_of(EndpointId endpoint) const;
+  [[nodiscard]] std::optional<EndpointId> probed_endpoint(const Query& query, const Job& job) const;
   [[nodiscard]] bool is_busy(EndpointId endpoint) const;
   Verdict try_planner(Query& query);
   Verdict try_node(Query& query, std::uint32_t index);
   Verdict give_up(Query& query, std::uint32_t index, const Refusal& refusal);
   void collect(const Query& query, std::uint32_t index, const Usage& bound);
+  void keep_timely(const Query& query, std::uint32_t index);
+  [[nodiscard]] bool asks_for_budget(const Query& query, const Amounts& worst);
   [[nodiscard]] std::optional<Refusal> keep_affordable(const Query& query, const Usage& bound);
   [[nodiscard]] RouteInput route_input(Query& query, std::uint32_t index);
   [[nodiscard]] Usage bound_of(const Query& query, std::uint32_t index) const;
@@ -109,7 +124,16 @@ class Scheduler::Impl {
   [[nodiscard]] Amounts amounts_of(EndpointId endpoint, const Usage& usage) const;
   [[nodiscard]] Tokens expected_of(const Query& query, std::uint32_t index) const;
   void start_node(Query& query, std::uint32_t index, Decision decision, const Usage& bound);
+  [[nodiscard]] std::vector<SubtaskId> done_inputs(const Query& query, std::uint32_t index) const;
   void start(Query& query, std::uint32_t index, Start start);
+
+  // hedge.cc
+  void arm_hedge(Query& query, std::uint32_t index);
+  void hedge(Query& query, std::uint32_t index);
+  [[nodiscard]] std::optional<EndpointId> rival_of(const Query& query, std::uint32_t index,
+                                                   EndpointId endpoint) const;
+  [[nodiscard]] bool may_start_again(const Query& query, EndpointId endpoint) const;
+  void count_again(Query& query, EndpointId endpoint);
 
   // settle.cc
   void on(const CallFirstToken& event);
@@ -119,12 +143,14 @@ class Scheduler::Impl {
   void book(Call& call, const std::optional<Usage>& usage, bool is_billable);
   void leave_place(Call& call, CallStatus status);
   void cancel(Job& job);
+  void cancel_call(std::optional<CallId>& call);
   void retry_or_move(Query& query, std::uint32_t index, EndpointId endpoint, CallId call,
                      Failure failure, std::optional<Duration> retry_after);
+  void rest(EndpointId endpoint, Duration wait);
   [[nodiscard]] bool may_retry(Query& query, std::uint32_t index, EndpointId endpoint,
-                               Duration wait, bool is_told);
+                               Duration wait);
   void fail_node(Query& query, std::uint32_t index);
-  [[nodiscard]] std::string trouble_of(const Job& job) const;
+  [[nodiscard]] std::string trouble_of(const Query& query, const Job& job) const;
   void end_node(Query& query, std::uint32_t index, SubtaskState state, std::string why);
   void release_dependants(Query& query, std::uint32_t index);
   [[nodiscard]] CallRecord& record_of(const Call& call);
@@ -133,14 +159,13 @@ class Scheduler::Impl {
   Router& router_;
   Ledger ledger_;
   ScopeId process_{};
-  RetryBudget retries_;
   std::vector<Place> places_;              // By EndpointId.
   std::vector<EndpointId> planner_order_;  // The planner's endpoint, its tier, the other tier.
 
   std::unordered_map<std::uint64_t, std::unique_ptr<Query>> queries_;
   Calls calls_;  // Running, and cancelled ones whose bill may still come.
-  std::unordered_map<std::uint64_t, Query*> timers_;
-  std::vector<Ready> ready_;  // In the order in which they are served.
+  std::unordered_map<std::uint64_t, Query*> timers_;  // Null: of an endpoint.
+  std::vector<Ready> ready_;                          // In the order in which they are served.
   std::vector<Candidate> candidates_;
 
   TimePoint now_{};
@@ -149,6 +174,9 @@ class Scheduler::Impl {
   std::uint32_t running_queries_ = 0;
   std::uint64_t arrivals_ = 0;
   std::uint64_t settlements_ = 1;
+  bool is_budget_wanted_ = false;          // WantBudget is unanswered.
+  std::optional<Refusal> budget_refusal_;  // The last answer to it was no.
+  std::uint64_t budget_refused_at_ = 0;    // Count of settlements then.
   std::uint64_t next_call_ = 1;
   std::uint64_t next_timer_ = 1;
 };

@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/units.h"
 #include "graph/graph.h"
+#include "health/retry_budget.h"
 #include "ledger/ledger.h"
 #include "model/receipt.h"
 #include "model/subtask.h"
@@ -20,8 +21,10 @@ inline constexpr std::uint32_t kPlanJob = UINT32_MAX;
 
 // Something that needs one successful call: the plan, or a subtask.
 struct Job {
-  std::optional<CallId> call;           // The one that is running.
-  std::optional<std::uint64_t> timer;   // The end of the back-off.
+  std::optional<CallId> call;          // The one that is running.
+  std::optional<CallId> hedge;         // Its rival; only beside a `call`.
+  std::optional<std::uint64_t> timer;  // The end of the back-off.
+  std::optional<std::uint64_t> hedge_timer;
   bool is_queued = false;               // Looking for a place.
   std::optional<EndpointId> waits_for;  // Decided, but that one has no free place.
   std::uint64_t waits_for_money = 0;    // Count of settlements at the refusal; 0: does not wait.
@@ -37,7 +40,7 @@ struct Node : Job {
   TaskFeatures features;
   std::uint32_t inputs_left = 0;  // Not yet ended; for the answer also the plan itself.
   std::uint32_t depth = 0;
-  bool is_budget_noted = false;
+  bool is_move_noted = false;  // That it ran on the edge for want of money or of a cloud.
 };
 
 // What a failed planner call leaves for the moment when it is known what it wrote.
@@ -63,10 +66,13 @@ struct Query {
 
   bool is_plan_open = false;  // Steps and the end of the plan are still expected.
   bool is_plan_given = false;
+  bool is_local_only = false;
   bool is_replan = false;  // The first plan was useless; this is the second try.
   bool is_whole = false;   // The question goes out as it came.
   Job planner;
   std::optional<PlannerFailure> planner_failure;
+
+  RetryBudget retries;
 
   Graph graph;
   std::vector<Node> nodes;

@@ -37,8 +37,9 @@ Scheduler::Impl::Impl(Options options, Router& router)
     : options_(std::move(options)), router_(router) {
   const auto& endpoints = options_.endpoints;
   HF_ASSERT(!endpoints.empty() && index_of(options_.planner) < endpoints.size());
-  process_ = ledger_.open("process", std::nullopt, options_.process);
-  places_.assign(endpoints.size(), Place(options_.breaker));
+  process_ = ledger_.open(std::string(kProcessScope), std::nullopt, options_.process);
+  for (const Endpoint& endpoint : endpoints)
+    places_.emplace_back(options_.breaker, endpoint.max_in_flight);
 
   const Tier first = endpoints[index_of(options_.planner)].tier;
   planner_order_.push_back(options_.planner);
@@ -97,6 +98,7 @@ void Scheduler::Impl::on(const QueryArrived& event) {
   query.question_bytes = event.question_bytes;
   query.features = event.features;
   query.is_plan_given = event.plan_given;
+  query.is_local_only = event.local_only;
   query.record.query = event.query;
   query.record.budget = event.budget;
 
@@ -130,6 +132,11 @@ void Scheduler::Impl::on(const QueryArrived& event) {
 void Scheduler::Impl::on(const TimerFired& event) {
   const auto found = timers_.find(event.timer);
   if (found == timers_.end()) return;
+  if (found->second == nullptr) {  // An endpoint's rest is over.
+    timers_.erase(found);
+    if (!ready_.empty()) is_drain_due_ = true;
+    return;
+  }
   Query& query = *found->second;
   timers_.erase(found);
   if (query.hard_timer == event.timer) {
@@ -140,12 +147,16 @@ void Scheduler::Impl::on(const TimerFired& event) {
     query.soft_timer.reset();
     return on_soft_deadline(query);
   }
-  // Otherwise it is the end of a job's back-off.
+  // Otherwise it is the end of a job's back-off, or its call is late.
   const auto wake = [&](std::uint32_t index) {
     Job& job = query.job(index);
-    if (job.timer != event.timer) return;
-    job.timer.reset();
-    enqueue(query, index);
+    if (job.timer == event.timer) {
+      job.timer.reset();
+      enqueue(query, index);
+    } else if (job.hedge_timer == event.timer) {
+      job.hedge_timer.reset();
+      hedge(query, index);
+    }
   };
   wake(kPlanJob);
   for (std::uint32_t i = 0; i < query.nodes.size(); ++i) wake(i);
@@ -155,6 +166,15 @@ void Scheduler::Impl::on(const CancelAsked& event) {
   if (Query* query = running_query(event.query)) {
     finish(*query, Outcome::kCancelled, "The query was cancelled.");
   }
+}
+
+void Scheduler::Impl::on(const BudgetChanged& event) {
+  is_budget_wanted_ = false;
+  ledger_.set_limits(process_, event.limits);
+  ++settlements_;
+  budget_refusal_ = event.refusal;
+  if (event.refusal) budget_refused_at_ = settlements_;
+  if (!ready_.empty()) is_drain_due_ = true;
 }
 
 void Scheduler::Impl::on_soft_deadline(Query& query) {
@@ -175,8 +195,10 @@ void Scheduler::Impl::on_hard_deadline(Query& query) {
   bool has_answer_begun = false;
   if (query.record.sink) {
     const Job& sink = query.nodes[index_of(*query.record.sink)];
-    has_answer_begun =
-        sink.call && calls_.at(static_cast<std::uint64_t>(*sink.call)).first_token.has_value();
+    for (const auto& call : {sink.call, sink.hedge}) {
+      has_answer_begun |=
+          call && calls_.at(static_cast<std::uint64_t>(*call)).first_token.has_value();
+    }
   }
   if (has_answer_begun) {
     query.record.degraded.emplace_back("deadline: the answer is cut off");

@@ -26,6 +26,7 @@ class Scheduler {
     std::vector<Endpoint> endpoints;  // Index is EndpointId. Not empty.
     EndpointId planner{};             // Where plans are made first.
     Budget process;                   // Limit of all queries together; its deadline is ignored.
+    bool is_process_leased = false;   // `process` is only what is at hand: WantBudget may get more.
     RetryPolicy retry;
     BreakerPolicy breaker;
     Tokens plan_max_tokens{512};
@@ -37,6 +38,8 @@ class Scheduler {
     std::uint32_t plan_overhead_bytes = 8192;    // The same for planner prompts.
     std::uint32_t queries_max = 1024;            // More are refused as unavailable.
     Fallback fallback = Fallback::kOtherTier;
+    bool hedge = true;  // A critical call that is late gets a rival at another endpoint.
+    Duration hedge_floor = std::chrono::milliseconds(200);  // Not before it has run this long.
   };
 
   // `router` must outlive the scheduler.

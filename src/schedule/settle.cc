@@ -7,12 +7,15 @@
 
 #include "base/assert.h"
 #include "base/rng.h"
+#include "health/failure_rule.h"
 #include "schedule/impl.h"
 
 namespace hf {
 namespace {
 
 constexpr Duration kLongestWait = std::chrono::hours(24);
+constexpr std::string_view kAnswerCut =
+    "length: the answer reached its cap of tokens and is cut off";
 
 // More than this in one call is not believed; it keeps sums of costs far from overflow.
 constexpr Tokens kMostTokens{100'000'000};
@@ -56,19 +59,34 @@ void Scheduler::Impl::on(const CallDone& event) {
 
   record_of(call).cut_by_length = event.cut_by_length;
   book(call, event.usage, true);
+  place.concurrency.succeeded(place.in_flight);
   leave_place(call, CallStatus::kDone);
   place.breaker.succeeded();
   place.trouble.clear();
+  place.hedge_delay.saw(call.predicted, now_ - call.started);
   if (event.usage) {
     place.speed.saw_answer(now_ - call.first_token.value_or(call.started), event.usage->completion);
   }
-  query.job(index).call.reset();
+  Job& job = query.job(index);
+  if (job.hedge == event.call) {
+    std::swap(job.call, job.hedge);
+    Decision& decision = *query.record.subtasks[index].decision;
+    decision.endpoint = call.endpoint;
+    decision.tier = options_.endpoints[index_of(call.endpoint)].tier;
+    decision.reason += fmt::format("; it was late, and {} was quicker",
+                                   options_.endpoints[index_of(call.endpoint)].name);
+  }
+  job.call.reset();
   calls_.erase(at);
+  cancel(job);
 
   if (index == kPlanJob) return;  // The end of the plan is told by PlanEnded.
   query.nodes[index].output_bytes = event.output_bytes;
   end_node(query, index, SubtaskState::kDone, "");
-  if (query.is_sink(index)) return finish_answered(query);
+  if (query.is_sink(index)) {
+    if (event.cut_by_length) query.record.degraded.emplace_back(kAnswerCut);
+    return finish_answered(query);
+  }
   release_dependants(query, index);
 }
 
@@ -81,6 +99,7 @@ void Scheduler::Impl::on(const CallFailed& event) {
   const std::uint32_t index = call.job;
   const EndpointId endpoint = call.endpoint;
   Job& job = query.job(index);
+  Place& place = places_[index_of(endpoint)];
 
   CallRecord& record = record_of(call);
   record.failure = event.failure;
@@ -90,11 +109,21 @@ void Scheduler::Impl::on(const CallFailed& event) {
   if (!event.detail.empty()) job.trouble += fmt::format(" ({})", event.detail);
   book(call, event.usage, event.billable);
   leave_place(call, CallStatus::kFailed);
-  places_[index_of(endpoint)].breaker.failed(now_, event.failure);
-  places_[index_of(endpoint)].trouble = job.trouble;
-  job.call.reset();
+  place.breaker.failed(now_, event.failure);
+  if (rule_of(event.failure).is_load) place.concurrency.overloaded(now_, call.started);
+  place.trouble = job.trouble;
   ++job.failures;
   calls_.erase(at);
+  if (job.hedge) {
+    // Its rival goes on alone.
+    if (job.hedge != event.call) job.call = job.hedge;
+    job.hedge.reset();
+    job.tries.resize(places_.size());
+    ++job.tries[index_of(endpoint)];
+    return;
+  }
+  job.call.reset();
+  drop_timer(job.hedge_timer);
 
   if (index != kPlanJob) {
     query.record.subtasks[index].state = SubtaskState::kReady;
@@ -134,6 +163,7 @@ void Scheduler::Impl::book(Call& call, const std::optional<Usage>& usage, bool i
   }
   call.booked = amounts_of(call.endpoint, record.usage);
   record.usd = call.booked.usd;
+  if (options_.is_process_leased) commands_->push_back(Booked{record.id, call.booked});
   if (ledger_.settle(call.reservation, call.booked).overrun) {
     add_detail(record.detail, "overrun: it reported more than it was allowed to use");
   }
@@ -157,10 +187,16 @@ void Scheduler::Impl::leave_place(Call& call, CallStatus status) {
 // call stays known until its query is forgotten: a later CallDone or CallFailed corrects the
 // amount.
 void Scheduler::Impl::cancel(Job& job) {
-  if (!job.call) return;
-  Call& call = calls_.at(static_cast<std::uint64_t>(*job.call));
-  commands_->push_back(CancelCall{*job.call});
-  job.call.reset();
+  cancel_call(job.call);
+  cancel_call(job.hedge);
+  drop_timer(job.hedge_timer);
+}
+
+void Scheduler::Impl::cancel_call(std::optional<CallId>& running) {
+  if (!running) return;
+  Call& call = calls_.at(static_cast<std::uint64_t>(*running));
+  commands_->push_back(CancelCall{*running});
+  running.reset();
   call.is_cancelled = true;
   book(call, std::nullopt, true);
   leave_place(call, CallStatus::kCancelled);
@@ -174,13 +210,14 @@ void Scheduler::Impl::retry_or_move(Query& query, std::uint32_t index, EndpointI
   job.tries.resize(places_.size());
   std::uint32_t& tries = job.tries[index_of(endpoint)];
   ++tries;
-  if (is_worth_retrying(failure) && tries < options_.retry.attempts_max) {
+  if (retry_after) rest(endpoint, std::clamp(*retry_after, Duration(0), kLongestWait));
+  if (rule_of(failure).retry_here && tries < options_.retry.attempts_max) {
     const Duration wait = retry_after
-                              ? std::clamp(*retry_after, Duration(0), kLongestWait)
+                              ? rest_of(endpoint)
                               : backoff(options_.retry, tries,
                                         mix(query.seed ^ mix(static_cast<std::uint64_t>(call))));
-    if (may_retry(query, index, endpoint, wait, retry_after.has_value())) {
-      if (wait == Duration(0)) return enqueue(query, index);
+    if (may_retry(query, index, endpoint, wait)) {
+      if (retry_after || wait == Duration(0)) return enqueue(query, index);
       job.timer = set_timer(query, now_ + wait);
       return;
     }
@@ -189,33 +226,42 @@ void Scheduler::Impl::retry_or_move(Query& query, std::uint32_t index, EndpointI
   enqueue(query, index);
 }
 
+// Nothing goes there before the wait is over, whoever wants to.
+void Scheduler::Impl::rest(EndpointId endpoint, Duration wait) {
+  Place& place = places_[index_of(endpoint)];
+  if (now_ + wait <= place.rest_until) return;
+  place.rest_until = now_ + wait;
+  const std::uint64_t timer = next_timer_++;
+  timers_.emplace(timer, nullptr);
+  commands_->push_back(SetTimer{timer, place.rest_until});
+}
+
 bool Scheduler::Impl::may_retry(Query& query, std::uint32_t index, EndpointId endpoint,
-                                Duration wait, bool is_told) {
+                                Duration wait) {
   const auto& until = index != kPlanJob && query.is_sink(index) ? query.hard : query.soft;
   if (until && now_ + wait >= *until) return false;
-  if (is_told && wait > options_.retry.cap) {
-    // So long a wait is worth it only where there is no other way.
-    for (std::size_t i = 0; i < places_.size(); ++i) {
-      const auto other = static_cast<EndpointId>(i);
-      if (other != endpoint && is_usable(query.job(index), other)) return false;
-    }
-  }
-  return retries_.take();
+  if (!is_usable(query, query.job(index), endpoint)) return false;
+  if (!may_start_again(query, endpoint)) return false;
+  count_again(query, endpoint);
+  return true;
 }
 
 // Why nobody does a job: its own last failure, or that of the endpoints that are left alone.
-std::string Scheduler::Impl::trouble_of(const Job& job) const {
+std::string Scheduler::Impl::trouble_of(const Query& query, const Job& job) const {
   if (!job.trouble.empty()) return job.trouble;
   std::string all;
-  for (const Place& place : places_) {
-    if (!place.trouble.empty()) add_detail(all, place.trouble);
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    if (query.is_local_only && options_.endpoints[i].tier == Tier::kCloud) continue;
+    if (!places_[i].trouble.empty()) add_detail(all, places_[i].trouble);
   }
-  return all.empty() ? "no endpoint is usable now" : all;
+  if (!all.empty()) return all;
+  return query.is_local_only ? "it must stay local, and no local endpoint is usable now"
+                             : "no endpoint is usable now";
 }
 
 // Every way of doing it has failed.
 void Scheduler::Impl::fail_node(Query& query, std::uint32_t index) {
-  const std::string trouble = trouble_of(query.nodes[index]);
+  const std::string trouble = trouble_of(query, query.nodes[index]);
   if (query.is_sink(index)) {
     end_node(query, index, SubtaskState::kFailed, trouble);
     return finish(query, Outcome::kUnavailable,

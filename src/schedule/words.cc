@@ -20,6 +20,7 @@ std::string name_of(std::uint32_t subtask) {
 }
 
 std::string words_of(const Refusal& refusal) {
+  if (!refusal.trouble.empty()) return refusal.trouble;
   const Axis axis = refusal.axis;
   return fmt::format(
       "the {} budget allows {}{}, of which {} is spent and {} held, but {} is needed at worst",
@@ -39,16 +40,26 @@ std::string words_of(Failure failure) {
       return "it refused the key";
     case Failure::kNotFound:
       return "it does not know the address or the model";
+    case Failure::kRateLimited:
+      return "it allows no more requests now";
     case Failure::kOverloaded:
       return "it is overloaded";
     case Failure::kServer:
       return "it failed inside";
-    case Failure::kTimeout:
+    case Failure::kConnectTimeout:
+      return "it could not be reached in time";
+    case Failure::kFirstTokenTimeout:
       return "it did not answer in time";
+    case Failure::kGapTimeout:
+      return "its answer stopped";
+    case Failure::kTotalTimeout:
+      return "its answer took too long";
     case Failure::kCut:
       return "its answer broke off";
     case Failure::kMalformed:
       return "its answer is not what the protocol says";
+    case Failure::kEngineLost:
+      return "the engine ended";
   }
   return "it failed";
 }

@@ -2,19 +2,25 @@
 // commands alone.
 //
 // - A subtask starts only when all it relies on has ended, and with the results of what is done.
-// - Every subtask ends exactly once; its last state never changes.
+// - Every subtask ends exactly once; its last state never changes, and no call for it runs on.
+// - At most one call runs for a subtask, and one hedge beside it.
 // - Nothing happens to a query after it is finished; every query finishes, by its deadline.
-// - No endpoint has more calls than it allows.
-// - In every scope spent + held <= limit, unless an endpoint reported more than it was allowed; the
-//   record's sums are the ledger's, to the picodollar.
+// - A call that is over or cancelled is cancelled no more.
+// - No endpoint has more calls than it allows; what must stay local reaches no cloud.
+// - No call starts whose worst case does not fit, in any scope; spent + held <= limit at every
+//   instant, but for what endpoints reported beyond what they were allowed.
+// - What was reserved is settled, refunded or outstanding: the record's sums are the ledger's, to
+//   the picodollar.
 //
+// Queries that an event does not touch are looked at every so often and at the end.
 // Thread safety: none.
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <set>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "schedule/scheduler.h"
@@ -23,17 +29,20 @@ namespace hf::sim {
 
 class Checker {
  public:
-  explicit Checker(const Scheduler::Options& options) : options_(options) {
-    in_flight_.resize(options.endpoints.size());
-  }
+  explicit Checker(const Scheduler::Options& options)
+      : options_(options), in_flight_(options.endpoints.size()), process_(options.process) {}
 
   void saw(TimePoint now, const Event& event);
   void saw(TimePoint now, const Command& command, const Scheduler& scheduler);
   // After all commands of an event.
   void check(TimePoint now, const Scheduler& scheduler);
+  // Nothing can happen after `from` before `to`: what was due between comes then.
+  void jumped(TimePoint from, TimePoint to);
   // When nothing is left to happen.
-  void check_end();
+  void check_end(const Scheduler& scheduler);
 
+  // Something else is wrong. At most 20 violations are kept.
+  void complain(std::string_view rule);
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
 
  private:
@@ -43,46 +52,76 @@ class Checker {
     std::uint32_t output_bytes = 0;
     bool is_done = false;
   };
-  struct Truth {
-    TimePoint arrived{};
-    Budget budget;
-    std::uint32_t question_bytes = 0;
-    std::vector<Step> steps;
-    std::vector<SubtaskState> states;  // As last seen in the record.
+  // Of a scope: what calls may cost at worst, what they did cost, and the part of it that their
+  // reservations did not cover.
+  struct Money {
+    Amounts reserved;
+    Amounts settled;
+    Amounts refunded;
     Amounts spent;
     Amounts held;
+    Amounts beyond;
+  };
+  struct Truth {
+    QueryId id{};
+    Budget budget;
+    bool is_local_only = false;
+    std::uint32_t question_bytes = 0;
+    std::optional<TimePoint> due;
+    std::vector<Step> steps;
+    std::vector<SubtaskState> states;  // As last seen in the record.
+    std::vector<std::uint8_t> calls;   // Running, by subtask.
+    std::uint8_t planners = 0;         // Running planner calls.
+    std::uint32_t running = 0;         // Running calls of every kind.
+    Money money;
     bool is_over = false;
-    bool has_overrun = false;
+    bool is_touched = false;  // By what happened last.
   };
   struct Call {
-    QueryId query{};
-    bool is_step = false;  // Of the plan; neither the plan itself nor a whole question.
+    std::uint32_t query = 0;  // In queries_.
+    bool is_step = false;     // Of the plan; neither the plan itself nor a whole question.
+    bool is_planner = false;
     SubtaskId subtask{};
     EndpointId endpoint{};
     Amounts worst;
     Amounts booked;
-    bool is_running = true;
+    bool is_known = false;
+    bool is_running = false;
+    bool may_be_corrected = false;  // Cancelled, and nothing was heard of it since.
   };
 
+  Truth& touch(QueryId id);
+  [[nodiscard]] Call& call_of(CallId id);
   void started(const StartCall& command, const Scheduler& scheduler);
   void check_inputs(const StartCall& command, const Truth& truth, const Scheduler& scheduler);
+  void check_fits(const Budget& limits, const Money& money, const Amounts& worst);
   void finished(TimePoint now, const FinishQuery& command, const Scheduler& scheduler);
-  void ended(CallId id, const std::optional<Usage>& usage, bool is_billable, bool is_cancel);
-  void check_query(QueryId id, Truth& truth, const RunRecord& record);
-  void check_limits(const std::string& scope, const Budget& limits, const Amounts& spent,
-                    const Amounts& held);
+  void done(const CallDone& event);
+  void ended(CallId id, const std::optional<Usage>& usage, bool is_billable);
+  void cancelled(CallId id);
+  void leave(Call& call);
+  void book(Call& call, const Amounts& actual);
+  void check_query(Truth& truth, const RunRecord& record);
+  void check_money(const Truth& truth, const RunRecord& record);
+  void check_states(Truth& truth, const RunRecord& record);
+  void check_limits(const Budget& limits, const Money& money);
   [[nodiscard]] Amounts worst_of(const StartCall& command, const Truth& truth) const;
   [[nodiscard]] Amounts amounts_of(EndpointId endpoint, const Usage& usage) const;
-  void expect(bool holds, const std::string& rule);
+  void expect(bool holds, std::string_view rule) {
+    if (!holds) complain(rule);
+  }
 
   const Scheduler::Options& options_;
-  std::map<QueryId, Truth> queries_;
-  std::map<CallId, Call> calls_;
+  std::vector<Truth> queries_;  // In the order of arrival.
+  std::unordered_map<QueryId, std::uint32_t> places_;
+  std::vector<std::uint32_t> touched_;
+  std::vector<Call> calls_;  // By CallId.
   std::vector<std::uint32_t> in_flight_;
-  Amounts spent_;
-  Amounts held_;
-  bool has_overrun_ = false;
+  Budget process_;
+  Money money_;
   TimePoint now_{};
+  std::optional<QueryId> at_;  // The query that is looked at.
+  std::uint64_t checks_ = 0;
   std::vector<std::string> violations_;
 };
 

@@ -135,7 +135,7 @@ class Maker {
     if (job > 1 && job < 8) rule.job = fmt::format("s{}", below(7));
     if (chance(30)) rule.query = static_cast<QueryId>(1 + below(6));
     rule.nth = number(0, 2);
-    if (chance(75)) rule.failure = static_cast<Failure>(number(1, 9));
+    if (chance(75)) rule.failure = static_cast<Failure>(number(1, kFailures - 1));
     if (chance(60)) rule.after = ms(0, chance(10) ? 5000 : 150);
     if (chance(20)) rule.retry_after = ms(0, 1000);
     rule.is_billable = chance(50);

@@ -8,9 +8,6 @@ namespace {
 
 // In the order of the enumerators.
 constexpr std::array<std::string_view, 3> kPlanOutcomes = {"complete", "truncated", "useless"};
-constexpr std::array<std::string_view, 10> kFailures = {
-    "none",       "refused", "rejected", "unauthorized", "not-found",
-    "overloaded", "server",  "timeout",  "cut",          "malformed"};
 constexpr std::array<std::string_view, 5> kPrompts = {"plan", "replan", "subtask", "sink", "whole"};
 constexpr std::array<std::string_view, 6> kOutcomes = {"answered", "degraded",    "refused",
                                                        "deadline", "unavailable", "cancelled"};
@@ -29,7 +26,7 @@ std::string_view word(PlanOutcome outcome) {
   return kPlanOutcomes[static_cast<std::size_t>(outcome)];
 }
 std::string_view word(Failure failure) {
-  return kFailures[static_cast<std::size_t>(failure)];
+  return name_of(failure);
 }
 std::string_view word(Prompt prompt) {
   return kPrompts[static_cast<std::size_t>(prompt)];
@@ -42,7 +39,10 @@ std::optional<PlanOutcome> plan_outcome_of(std::string_view word) {
   return find<PlanOutcome>(kPlanOutcomes, word);
 }
 std::optional<Failure> failure_of(std::string_view word) {
-  return find<Failure>(kFailures, word);
+  for (std::size_t i = 0; i < kFailures; ++i) {
+    if (name_of(static_cast<Failure>(i)) == word) return static_cast<Failure>(i);
+  }
+  return std::nullopt;
 }
 
 }  // namespace hf::sim

@@ -1,9 +1,10 @@
-// A small virtual world around the real scheduler: endpoints that follow a script, a clock that
-// jumps from event to event, plans whose steps come at given times. It shows what the scheduler
-// does as a text trace and checks after every event that no rule is broken (checker.h).
+// A small virtual world around the real scheduler: endpoints whose calls go as a Behaviour says, a
+// clock that jumps from event to event, plans whose steps come at given times. It can tell what
+// the scheduler does as a text trace, and checks after every event that no rule is broken
+// (checker.h).
 //
 // It models no text and no network. Everything is a function of the specification: the same one
-// gives the same trace, to the byte.
+// gives the same trace, to the byte, and the same hash.
 //
 // Thread safety: none.
 #pragma once
@@ -21,6 +22,7 @@
 #include "model/plan.h"
 #include "model/receipt.h"
 #include "schedule/scheduler.h"
+#include "sim/behaviour.h"
 
 namespace hf::sim {
 
@@ -28,36 +30,6 @@ struct EndpointScript {
   Endpoint endpoint;
   Duration first_token{};
   Duration per_token{};
-};
-
-struct StepScript {
-  Duration at{};  // After the planner call's start, or the arrival for a given plan.
-  std::string label;
-  Subtask subtask;
-  std::uint32_t task_bytes = 40;
-  std::uint8_t difficulty = 0;
-};
-
-// What one planner call writes.
-struct PlanScript {
-  std::vector<StepScript> steps;
-  Duration end{};       // When the plan's end is read.
-  Duration call_end{};  // When the call itself ends; not before a failure that a rule makes.
-  PlanOutcome outcome = PlanOutcome::kComplete;
-  std::optional<SubtaskId> sink;
-  std::vector<SubtaskId> pruned;
-};
-
-struct QueryScript {
-  QueryId id{};
-  Duration at{};
-  Budget budget;
-  bool plan = true;
-  bool plan_given = false;
-  std::uint32_t question_bytes = 100;
-  std::uint64_t seed = 0;
-  std::vector<PlanScript> plans;  // One for each planner call that gets so far; the last one stays.
-  std::optional<Duration> cancel_at;
 };
 
 // Makes some calls differ from what their endpoint would do.
@@ -74,6 +46,13 @@ struct CallRule {
   std::optional<Usage> usage;  // What it reports instead of the truth.
 };
 
+// The budget of all queries is at hand in slices only; more of it comes on demand.
+struct LeaseScript {
+  Budget total;
+  Amounts slice;     // At least what is added each time, as long as there is so much.
+  Duration delay{};  // Between WantBudget and its answer.
+};
+
 struct WorldSpec {
   std::vector<EndpointScript> endpoints;
   Scheduler::Options options;  // `endpoints` is filled in from the above.
@@ -83,22 +62,43 @@ struct WorldSpec {
   std::vector<CallRule> rules;
   std::optional<Duration>
       bill_delay;  // Cancelled calls report their usage after it; absent: never.
+  std::optional<LeaseScript> lease;
+  // Instead of speeds, rules and bill_delay above. It has a memory: for one world only.
+  std::shared_ptr<Behaviour> behaviour;
+  std::uint64_t events_max = 100'000;  // A world in which more happens does not end.
 };
+
+enum class Trace : std::uint8_t { kText, kNone };
 
 class World {
  public:
-  explicit World(WorldSpec spec);
+  explicit World(WorldSpec spec, Trace trace = Trace::kText);
   ~World();
 
   // Runs until nothing is left to happen. Returns the trace: one line an event or command, starting
-  // with the time in milliseconds. Call once.
+  // with the time in milliseconds; empty if none was wanted. Call once.
   std::string run();
 
   // The rules that were broken, one sentence each.
   [[nodiscard]] std::span<const std::string> violations() const;
 
-  // Of a finished query; valid while the world lives.
+  // Of all events and commands with their times, and of the final sums: the same run, the same
+  // hash.
+  [[nodiscard]] std::uint64_t hash() const;
+  [[nodiscard]] std::uint64_t events() const;
+  // When the last query was finished.
+  [[nodiscard]] TimePoint end() const;
+  // How often each fault really happened.
+  [[nodiscard]] const FaultCounts& faults() const;
+
+  // As it runs: with everything filled in.
+  [[nodiscard]] const WorldSpec& spec() const;
+  // Whether the scheduler ever heard of the query.
+  [[nodiscard]] bool has_arrived(QueryId query) const;
+  // Of a query that has arrived; valid while the world lives.
   [[nodiscard]] const RunRecord& record(QueryId query) const;
+  // Whether the query got an answer, and it is right as the behaviour has it.
+  [[nodiscard]] bool is_right(QueryId query) const;
 
  private:
   class Impl;

@@ -74,7 +74,10 @@ Result<std::string> read_content(const json::value& content, std::size_t index) 
 
 Result<std::vector<ChatMessage>> read_messages(const json::object& object) {
   const json::array* array = find_array(object, "messages");
-  if (array == nullptr || array->empty()) return bad_field("messages", "an array of messages");
+  if (array == nullptr) return bad_field("messages", "an array of messages");
+  if (array->empty()) {
+    return fail(Code::kInvalidInput, "'messages' is empty; there must be one message at least.");
+  }
   std::vector<ChatMessage> messages;
   messages.reserve(array->size());
   for (std::size_t i = 0; i < array->size(); ++i) {
@@ -119,6 +122,14 @@ Result<void> refuse_unsupported(const json::object& object) {
     const json::array* array = find_array(object, field);
     if (array != nullptr && !array->empty()) {
       return fail(Code::kInvalidInput, fmt::format("'{}' is not supported here.", field));
+    }
+  }
+  const json::value* format = find(object, "response_format");
+  if (format != nullptr && !format->is_null()) {
+    const json::object* entry = format->if_object();
+    if (entry == nullptr || find_string(*entry, "type") != "text") {
+      return fail(Code::kInvalidInput,
+                  "'response_format' is not supported here, but for {\"type\": \"text\"}.");
     }
   }
   return {};
@@ -184,9 +195,11 @@ std::optional<Usage> read_usage(const json::object& object) {
   const auto count = [](const json::object& from, std::string_view field) {
     return Tokens(std::clamp<std::int64_t>(find_integer(from, field).value_or(0), 0, kTokensMax));
   };
-  if (!find_integer(*usage, "prompt_tokens") || !find_integer(*usage, "completion_tokens")) {
-    return std::nullopt;
-  }
+  // Numbers that cannot be are no usage: the worst case is booked instead.
+  const auto is_told = [&](std::string_view field) {
+    return find_integer(*usage, field).value_or(-1) >= 0;
+  };
+  if (!is_told("prompt_tokens") || !is_told("completion_tokens")) return std::nullopt;
   Usage result{.prompt = count(*usage, "prompt_tokens"),
                .cached = Tokens(0),
                .completion = count(*usage, "completion_tokens")};
@@ -291,6 +304,9 @@ Result<ChatRequest> read_chat_request(std::string_view body) {
   HF_TRY(request.stop, read_stop(*object));
   HF_TRY(request.logprobs, flag(*object, "logprobs"));
   HF_TRY(const auto top, integer_in(*object, "top_logprobs", 0, 20));
+  if (top.value_or(0) > 0 && !request.logprobs) {
+    return fail(Code::kInvalidInput, "'top_logprobs' is not supported without 'logprobs': true.");
+  }
   request.top_logprobs = static_cast<std::uint32_t>(top.value_or(0));
   if (const json::value* grammar = find(*object, "grammar");
       grammar != nullptr && !grammar->is_null()) {
@@ -360,14 +376,14 @@ std::string read_chat_error(std::string_view body) {
       message = find_string(object, "error").value_or(find_string(object, "message").value_or(""));
     }
   }
-  if (message.empty()) message = body;
+  message = repair_utf8(message.empty() ? body : message);  // First: it may make it longer.
   if (message.size() > kErrorBytesMax) {
     message.resize(complete_utf8_prefix(std::string_view(message).substr(0, kErrorBytesMax)));
   }
   std::replace_if(
       message.begin(), message.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; },
       ' ');
-  return repair_utf8(message);
+  return message;
 }
 
 std::string sse_frame(std::string_view data) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "graph/graph.h"
 #include "plan/plan_reader.h"
@@ -173,6 +174,33 @@ class Reader {
   Graph graph_;
 };
 
+// A key, with its quotes, that an object of the text has twice: the parser keeps only the last.
+// REQUIRES: valid JSON.
+std::optional<std::string> repeated_key(std::string_view text) {
+  struct Level {
+    bool awaits_key = false;
+    std::vector<std::string> keys;
+  };
+  std::vector<Level> levels(1);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '{' || c == '[') levels.push_back({.awaits_key = c == '{', .keys = {}});
+    if (c == '}' || c == ']') levels.pop_back();
+    if (c == ':') levels.back().awaits_key = false;
+    if (c == ',') levels.back().awaits_key = !levels.back().keys.empty();
+    if (c != '"') continue;
+    const std::size_t start = i;
+    for (++i; text[i] != '"'; ++i) i += text[i] == '\\' ? 1 : 0;
+    Level& level = levels.back();
+    if (!level.awaits_key) continue;
+    // Written anew, as "\u0061" is "a".
+    std::string key = to_text(*parse_json(text.substr(start, i + 1 - start)));
+    if (std::find(level.keys.begin(), level.keys.end(), key) != level.keys.end()) return key;
+    level.keys.push_back(std::move(key));
+  }
+  return std::nullopt;
+}
+
 Result<GivenPlan> read_markup(std::string_view text, std::string_view name,
                               std::uint32_t max_steps) {
   PlanReader reader({.max_steps = max_steps});
@@ -219,6 +247,8 @@ json::object plan_json(std::span<const PlannedStep> steps, const PlanEnd& end,
 }
 
 Result<GivenPlan> read_plan(std::string_view text, std::string_view name, std::uint32_t max_steps) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   const std::size_t start = text.find_first_not_of(" \t\r\n");
   if (start == std::string_view::npos) {
     return fail(Code::kInvalidInput, fmt::format("{}: the file is empty.", name));
@@ -226,6 +256,10 @@ Result<GivenPlan> read_plan(std::string_view text, std::string_view name, std::u
   if (text[start] != '{') return read_markup(text, name, max_steps);
   const auto value = parse_json(text);
   if (!value) return fail(value.error().code, fmt::format("{}: {}", name, value.error().message));
+  if (const auto key = repeated_key(text)) {
+    return fail(Code::kInvalidInput,
+                fmt::format("{}: the key {} is twice in one object.", name, *key));
+  }
   return Reader(name, max_steps).read(value->get_object());
 }
 

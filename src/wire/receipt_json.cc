@@ -134,7 +134,7 @@ json::object call_object(const Receipt& receipt, const CallRecord& call) {
                       {"lab", endpoint.lab},        {"status", name_of(call.status)}};
   if (call.subtask && call.kind != CallKind::kPlanner)
     object["subtask"] = label_of(receipt, *call.subtask);
-  if (call.failure != Failure::kNone) object["failure"] = hf::wire::name_of(call.failure);
+  if (call.failure != Failure::kNone) object["failure"] = hf::name_of(call.failure);
   if (!call.detail.empty()) object["detail"] = call.detail;
   object["started_ms"] = milliseconds(call.started);
   if (call.first_token) object["first_token_ms"] = milliseconds(*call.first_token);
@@ -274,32 +274,6 @@ std::string_view name_of(Role role) {
       return "generate";
   }
   return "analyze";
-}
-
-std::string_view name_of(Failure failure) {
-  switch (failure) {
-    case Failure::kNone:
-      return "none";
-    case Failure::kRefused:
-      return "connection refused";
-    case Failure::kRejected:
-      return "rejected";
-    case Failure::kUnauthorized:
-      return "unauthorized";
-    case Failure::kNotFound:
-      return "not found";
-    case Failure::kOverloaded:
-      return "overloaded";
-    case Failure::kServer:
-      return "server error";
-    case Failure::kTimeout:
-      return "timeout";
-    case Failure::kCut:
-      return "cut off";
-    case Failure::kMalformed:
-      return "malformed answer";
-  }
-  return "none";
 }
 
 std::string usd_text(PicoUsd usd) {

@@ -27,7 +27,6 @@ Totals totals_of(const Receipt& receipt);
 std::string_view name_of(Outcome outcome);
 std::string_view name_of(Tier tier);
 std::string_view name_of(Role role);
-std::string_view name_of(Failure failure);
 
 // Exact decimal dollars without trailing zeros: "0.00231".
 std::string usd_text(PicoUsd usd);

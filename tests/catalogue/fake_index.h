@@ -53,6 +53,9 @@ inline std::string sha256_of_text(std::string_view text) {
   return sha256.hex();
 }
 
+// The header of a GGUF file without entries and tensors.
+inline const std::string kEmptyGguf = "GGUF\x03" + std::string(19, '\0');
+
 // Text that deflate cannot make small.
 inline std::string noise(std::size_t size, std::uint64_t seed) {
   std::string text(size, '\0');
@@ -115,7 +118,7 @@ inline std::string zip(std::string_view member, std::string_view text, Packing p
 class FakeIndex {
  public:
   FakeIndex() {
-    const std::string first = "GGUF" + noise(300000, 1);
+    const std::string first = kEmptyGguf + noise(299980, 1);
     const std::string second = noise(200000, 2);
     content_ = first + second;
     model_ = {.name = "tiny",

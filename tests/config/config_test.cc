@@ -3,6 +3,7 @@
 // Method: small TOML texts, an injected environment, exact error sentences where users see them.
 #include "config/config.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -137,12 +138,101 @@ TEST(Config, ContradictionsInAnEndpointAreRefused) {
       HasSubstr("'cached' must not cost more"));
 }
 
+std::string endpoint(std::string_view url, std::string_view name = "a") {
+  return fmt::format("[[endpoint]]\nname = \"{}\"\ntier = \"edge\"\nurl = \"{}\"\nmodel = \"m\"\n",
+                     name, url);
+}
+
+TEST(Config, AnAddressIsTheBaseOfAServiceAndNothingElse) {
+  for (const char* good : {"http://x", "https://a-b.example.com/v1", "http://127.0.0.1:8080/v1/",
+                           "http://[::1]:1/v1", "http://host_1:65535"}) {
+    EXPECT_EQ(error_of(endpoint(good)), "no error") << good;
+  }
+  const std::pair<const char*, const char*> kWrong[] = {
+      {"http://", "with a host"},
+      {"http:///v1", "with a host"},
+      {"http://:80/v1", "with a host"},
+      {"http://a b/v1", "without spaces"},
+      {"http://x/v 1", "without spaces"},
+      {"http://b\u00FCro/v1", "in ASCII"},
+      {"http://[::1/v1", "']'"},
+      {"http://[]/v1", "IPv6"},
+      {"http://[::1]80/v1", "port"},
+      {"http://x:99999/v1", "a port from 1 to 65535"},
+      {"http://x:0/v1", "port"},
+      {"http://x:/v1", "port"},
+      {"http://x/v1?key=1", "query"},
+      {"http://x/v1#top", "fragment"},
+      {"http://me:secret@x/v1", "user name"},
+      {"http://a*b/v1", "letters"},
+      {"http://x/v1/chat/completions", "base address"},
+      {"http://x/v1/chat/completions/", "base address"},
+  };
+  for (const auto& [url, what] : kWrong) {
+    const std::string error = error_of(endpoint(url));
+    EXPECT_THAT(error, HasSubstr(what)) << url;
+    EXPECT_THAT(error, StartsWith("test.toml:4:7: 'endpoint.url' must be ")) << url;
+  }
+}
+
+TEST(Config, ANameCanStandInFileNamesAndMessages) {
+  EXPECT_EQ(error_of(endpoint("http://x", std::string(64, 'a'))), "no error");
+  for (const std::string& name : {std::string(65, 'a'), std::string("a/b"), std::string("a b"),
+                                  std::string("\u00FC"), std::string("\\n")}) {
+    EXPECT_THAT(error_of(endpoint("http://x", name)),
+                StartsWith("test.toml:2:8: 'endpoint.name' must be 1 to 64"))
+        << name;
+  }
+  EXPECT_THAT(error_of(endpoint("http://x") + endpoint("http://y")),
+              StartsWith("test.toml:7:8: two endpoints are named 'a'"));
+}
+
+TEST(Config, AKeyThatCannotBeSentIsNamedByItsVariableOnly) {
+  for (const char* key : {"sk-1\n", "sk-1\r\nX-Evil: 1", "sk-\x01", "sk-\xC3\xBC"}) {
+    const auto config = read_config(kCloud, "test.toml", environment({{"CLOUD_KEY", key}}));
+    ASSERT_FALSE(config) << key;
+    EXPECT_THAT(config.error().message, HasSubstr("CLOUD_KEY"));
+    EXPECT_THAT(config.error().message, Not(HasSubstr("sk-")));
+    EXPECT_FALSE(default_config(environment({{"OPENAI_API_KEY", key}})));
+  }
+  EXPECT_FALSE(
+      default_config(environment({{"OPENAI_API_KEY", "k"}, {"OPENAI_BASE_URL", "http://"}})));
+}
+
+TEST(Config, ThePlannersEngineMustHoldThePromptAndThePlan) {
+  const auto with = [](std::string_view context, std::string_view planner) {
+    return fmt::format(
+        "[[endpoint]]\nname = \"a\"\ntier = \"edge\"\n"
+        "engine = {{ model = \"m\", context = {} }}\n[planner]\nendpoint = \"{}\"\n",
+        context, planner);
+  };
+  const std::string error = error_of(with("256", "a"));
+  EXPECT_THAT(error, HasSubstr("'context' of 256 tokens"));
+  const std::string least =
+      error.substr(error.find("need ") + 5, error.find(" at least") - error.find("need ") - 5);
+  EXPECT_EQ(error_of(with(least, "a")), "no error");
+  EXPECT_EQ(error_of(with("256", "b") + endpoint("http://x", "b")), "no error");
+}
+
+TEST(Config, AFolderIsNotAFile) {
+  const auto config = load_config("/", kEmpty);
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().code, Code::kInvalidInput);
+  EXPECT_THAT(config.error().message, HasSubstr("is a folder"));
+}
+
 TEST(Config, KeysComeFromTheEnvironmentAndNeverFromTheFile) {
   EXPECT_THAT(error_of("[[endpoint]]\nname = \"a\"\ntier = \"edge\"\napi_key = \"sk-1\"\n"),
               HasSubstr("must not be in the file"));
   const auto config = read_config(kCloud, "test.toml", kEmpty);
   ASSERT_FALSE(config);
   EXPECT_THAT(config.error().message, HasSubstr("environment variable CLOUD_KEY is not set"));
+}
+
+TEST(Config, AFileWithoutEndIsRefused) {
+  const auto config = load_config("/dev/zero", kEmpty);
+  ASSERT_FALSE(config.has_value());
+  EXPECT_THAT(config.error().message, HasSubstr("longer than"));
 }
 
 TEST(Config, AMissingFileIsASentence) {

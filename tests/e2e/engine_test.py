@@ -16,7 +16,7 @@ import tempfile
 import time
 import unittest
 
-from faults_test import WithStub
+from case import WithStub
 from stub import PROGRAM, run
 
 MODEL = "smollm2-135m-instruct"
@@ -249,6 +249,8 @@ class Limits(WithEngine):
 
     def test_a_full_queue_refuses_and_a_client_that_leaves_makes_room(self):
         holder = self.engine.begin_endless()
+        self.engine.wait_for("active_sequences", 1)  # Its head may be out while it still queues.
+        self.engine.wait_for("queue_length", 0)
         waiter = self.engine.connect()
         body = {"messages": [{"role": "user", "content": "Hi."}], "max_tokens": 4}
         waiter.request("POST", "/v1/chat/completions", json.dumps(body))
@@ -403,12 +405,6 @@ class Ask(WithStub):
         self.path = self.config(f'[[endpoint]]\nname = "edge"\ntier = "edge"\nengine = {{ model = "{MODEL}", slots = 2 }}\n',
                                 more="[limits]\nanswer_tokens = 200\n")
 
-    def check_sums(self, receipt):
-        # What nothing relies on may have run before the end of the plan told so.
-        plan = receipt["plan"]
-        steps = plan["steps"] + [{"id": label} for label in plan["pruned"]]
-        super().check_sums({**receipt, "plan": {**plan, "steps": steps}})
-
     def start(self, *arguments):
         process = subprocess.Popen([PROGRAM, "ask", "--config", self.path, *arguments, "Tell me a story about the sea."],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -499,7 +495,7 @@ class Ask(WithStub):
         self.assertEqual(process.returncode, 0, err)
         receipt = json.loads(out)
         self.check_sums(receipt)
-        self.assertEqual(receipt["outcome"], "answered")
+        self.assertIn(receipt["outcome"], ("answered", "degraded"))  # Its cap may cut it.
 
 
 if __name__ == "__main__":

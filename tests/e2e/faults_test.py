@@ -6,63 +6,11 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 import threading
 import unittest
 
+from case import QUESTION, WithStub
 from stub import PROGRAM, Stub, endpoint, make_certificate, run
-
-QUESTION = "Ann has 3 apples and 4 pears. Ben has 2 plums and 5 figs. How many fruits are there?"
-
-
-class WithStub(unittest.TestCase):
-    def setUp(self):
-        self.stub = Stub()
-        self.folder = tempfile.TemporaryDirectory()
-
-    def tearDown(self):
-        self.stub.close()
-        self.folder.cleanup()
-
-    def config(self, *endpoints, more=""):
-        path = os.path.join(self.folder.name, "config.toml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("\n".join(endpoints) + more)
-        return path
-
-    def two(self, edge="edge-ok", cloud="cloud-ok", more="", edge_extra="", cloud_extra=""):
-        return self.config(endpoint("edge", "edge", self.stub.url, edge, edge_extra),
-                           endpoint("cloud", "cloud", self.stub.url, cloud, cloud_extra), more=more)
-
-    def ask(self, config, *arguments, question=QUESTION):
-        code, out, err = run("ask", "--config", config, "--json", *arguments, question)
-        receipt = json.loads(out) if out else None
-        if receipt:
-            self.check_sums(receipt)
-        return code, receipt, err
-
-    def check_sums(self, receipt):
-        calls = receipt["calls"]
-        totals = receipt["totals"]
-        tokens = lambda call: call["prompt_tokens"] + call["completion_tokens"]
-        for tier in ("edge", "cloud"):
-            mine = [c for c in calls if c["tier"] == tier]
-            self.assertEqual(totals[tier + "_calls"], len(mine))
-            self.assertEqual(totals[tier + "_tokens"], sum(tokens(c) for c in mine))
-        self.assertEqual(totals["pico_usd"], sum(c["pico_usd"] for c in calls))
-        self.assertEqual(totals["planner_tokens"], sum(tokens(c) for c in calls if c["kind"] == "planner"))
-        for subtask in receipt["subtasks"]:
-            mine = [c for c in calls if c["subtask"] == subtask["id"]]
-            self.assertEqual(subtask["attempts"], len(mine))
-            for field in ("prompt_tokens", "cached_tokens", "completion_tokens", "pico_usd"):
-                self.assertEqual(subtask[field], sum(c[field] for c in mine))
-        budget = receipt["budget"]
-        self.assertEqual(budget["usd"]["held"], 0)
-        self.assertEqual(budget["cloud_tokens"]["held"], 0)
-        self.assertEqual(budget["cloud_tokens"]["spent"], totals["cloud_tokens"])
-        self.assertTrue(all(c["status"] != "running" for c in calls))
-        known = {s["id"] for s in receipt["plan"]["steps"]}
-        self.assertTrue({s["id"] for s in receipt["subtasks"]} <= known)
 
 
 class Answers(WithStub):
@@ -158,7 +106,7 @@ class Trouble(WithStub):
                              endpoint("cloud", "cloud", "http://127.0.0.1:1/v1", "m"))
         code, receipt, _ = self.ask(config, "--plan", "never", "--policy", "cloud")
         self.assertEqual(code, 0)
-        self.assertEqual(receipt["calls"][0]["failure"], "connection refused")
+        self.assertEqual(receipt["calls"][0]["failure"], "refused")
         self.assertEqual(receipt["calls"][0]["usd"], 0)
 
     def test_what_cannot_help_is_not_tried_twice(self):
@@ -176,7 +124,7 @@ class Trouble(WithStub):
         config = self.two(cloud="stall", cloud_extra='timeouts = { gap = "150ms" }')
         code, receipt, _ = self.ask(config, "--plan", "never", "--policy", "cloud")
         self.assertEqual(code, 0)
-        self.assertEqual(receipt["calls"][0]["failure"], "timeout")
+        self.assertEqual(receipt["calls"][0]["failure"], "gap-timeout")
         # The cloud may have charged for what it did: the worst case is booked.
         self.assertTrue(receipt["calls"][0]["usage_estimated"])
         self.assertGreater(receipt["calls"][0]["usd"], 0)
@@ -203,8 +151,9 @@ class Trouble(WithStub):
     def test_absurd_usage_neither_crashes_nor_goes_negative(self):
         code, receipt, _ = self.ask(self.two(cloud="huge-usage"), "--plan", "never", "--policy", "cloud")
         self.assertEqual(code, 0)
-        self.assertGreaterEqual(receipt["totals"]["cloud_tokens"], 0)
-        self.assertIn("overrun", receipt["calls"][0]["detail"])
+        # Numbers that cannot be are no usage.
+        self.assertTrue(receipt["calls"][0]["usage_estimated"])
+        self.assertGreater(receipt["totals"]["cloud_tokens"], 0)
 
     def test_an_endpoint_that_bills_more_than_it_was_allowed_is_named(self):
         code, receipt, _ = self.ask(self.two(cloud="overrun"), "--plan", "never", "--policy", "cloud")
@@ -330,7 +279,8 @@ class BadInput(WithStub):
         path = self.config(endpoint("cloud", "cloud", self.stub.url, "m", 'api_key_env = "NOT_SET_ANYWHERE"'))
         self.expect_sentence("ask", "--config", path, "x", contains="NOT_SET_ANYWHERE")
         path = self.config('[[endpoint]]\nname = "edge"\ntier = "edge"\nengine = { model = "no-such-model" }\n')
-        self.expect_sentence("ask", "--config", path, "x", contains="no-such-model")
+        has_engine = json.loads(run("version", "--json")[1])["engine"]
+        self.expect_sentence("ask", "--config", path, "x", contains="no-such-model" if has_engine else "local engine")
         path = self.config(endpoint("edge", "edge", "localhost:80", "m"))
         self.expect_sentence("ask", "--config", path, "x", contains="http://")
 

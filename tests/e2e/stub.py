@@ -9,6 +9,7 @@ import json
 import os
 import ssl
 import subprocess
+import sys
 import threading
 
 PROGRAM = os.environ["HYBRIDFLOW"]
@@ -36,6 +37,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             stub.headers.append(dict(self.headers))
             stub.paths.append(self.path)
             count = sum(1 for r in stub.requests if r["model"] == body["model"])
+        stub.arrived.release()
         self.close_connection = True
         is_plan = self.is_plan(body)
         behaviour = body["model"]
@@ -110,6 +112,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def act_overrun(self, body, count):
         self.stream(["Answer: 7"], 100, 5_000)
 
+    def act_control(self, body, count):
+        self.stream(["\x1b]0;title\x07red ", "\x9b31m alert\x7f"], 100, 9)
+
     def act_whole(self, body, count):
         answer = {"choices": [{"message": {"role": "assistant", "content": "Answer: 7"}, "finish_reason": "stop"}],
                   "usage": {"prompt_tokens": 100, "completion_tokens": 5}}
@@ -168,6 +173,15 @@ def make_certificate(folder):
     return certificate, key
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        # That a client leaves is what many tests are about.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Stub:
     """Serves HTTP, or HTTPS if it is given a (certificate, key) pair of paths."""
 
@@ -176,9 +190,9 @@ class Stub:
         self.requests = []
         self.headers = []
         self.paths = []
+        self.arrived = threading.Semaphore(0)
         self.released = threading.Event()
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.stub = self
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -192,6 +206,9 @@ class Stub:
         self.released.set()
         self.server.shutdown()
         self.server.server_close()
+
+    def wait_for_request(self):
+        assert self.arrived.acquire(timeout=20), "no request came"
 
     def asked(self, model):
         with self.lock:

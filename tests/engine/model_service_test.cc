@@ -37,6 +37,23 @@ TEST(ModelService, RequestsWaitWhileTheModelLoads) {
   EXPECT_EQ(rig.ask("GET", "/health").status, 200);
 }
 
+TEST(ModelService, OnlyRequestsWithoutAFreeSlotCountAsWaiting) {
+  HF_NEED_TEST_MODEL();
+  Worker::Options work = small_engine();
+  work.slots = 4;
+  work.queue = 1;
+  Rig rig(work);
+  for (int round = 0; round < 2; ++round) {  // While the model loads, and when it is idle.
+    std::vector<std::shared_ptr<Reply>> replies;
+    for (int i = 0; i < 5; ++i) {
+      replies.push_back(std::make_shared<Reply>());
+      rig.start("POST", "/v1/chat/completions", chat_body("Say hi.", 2), replies.back());
+    }
+    rig.run();
+    for (const auto& reply : replies) EXPECT_EQ(reply->status, 200) << round << reply->body;
+  }
+}
+
 TEST(ModelService, FullQueueIsRefusedWith429) {
   HF_NEED_TEST_MODEL();
   Worker::Options work = small_engine();

@@ -81,6 +81,18 @@ TEST_F(ServiceTest, WrongRequestsAreRefusedWithTheFormOfOpenAi) {
   EXPECT_EQ(bad.status, 400);
   EXPECT_TRUE(bad.has(R"("type":"invalid_request_error")"));
   EXPECT_EQ(rig.chat("{}").status, 400);
+  EXPECT_TRUE(rig.chat(R"({"messages":[]})").has("is empty"));
+  const auto refused = [&rig](const std::string& more) {
+    const Reply reply =
+        rig.chat(R"({"messages":[{"role":"user","content":"hello"}],)" + more + "}");
+    EXPECT_TRUE(reply.status == 200 || reply.has("not supported")) << reply.body;
+    return reply.status == 400;
+  };
+  EXPECT_TRUE(refused(R"("response_format":{"type":"json_object"})"));
+  EXPECT_TRUE(refused(R"("response_format":"json")"));
+  EXPECT_TRUE(refused(R"("top_logprobs":2)"));
+  EXPECT_FALSE(refused(R"("response_format":{"type":"text"})"));
+  EXPECT_FALSE(refused(R"("top_logprobs":0)"));
   const Reply other =
       rig.chat(R"({"model":"other","messages":[{"role":"user","content":"hello"}]})");
   EXPECT_EQ(other.status, 404);

@@ -24,7 +24,7 @@ Breaker opened() {
 TEST(Breaker, OpensAfterSoManyFailuresInARow) {
   Breaker breaker(kPolicy);
   breaker.failed(at(0), Failure::kServer);
-  breaker.failed(at(0), Failure::kTimeout);
+  breaker.failed(at(0), Failure::kGapTimeout);
   EXPECT_TRUE(breaker.allows(at(0)));
   breaker.failed(at(0), Failure::kCut);
   EXPECT_FALSE(breaker.allows(at(0)));

@@ -11,55 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "net/http_server.h"
-#include "raw.h"
+#include "client_fixture.h"
 
 namespace hf::net {
 namespace {
-
-using namespace std::chrono_literals;
-using Answer = std::shared_ptr<Responder>;
-
-class ClientTest : public testing::Test {
- protected:
-  void serve(Handler handler, ServerLimits limits = {}) {
-    auto made = HttpServer::listen(loop_, "127.0.0.1:0", std::move(handler), limits);
-    ASSERT_TRUE(made.has_value()) << made.error().message;
-    server_ = *std::move(made);
-  }
-  Call call_to(const std::string& address, const std::string& path = "/") {
-    return {.method = "GET", .url = "http://" + address + path};
-  }
-  Call call(const std::string& path = "/") { return call_to(server_->address(), path); }
-  // Runs one call to its end; the body goes to body_.
-  CallResult run(Call made) {
-    CallResult result;
-    body_.clear();
-    client_->start(std::move(made),
-                   {.on_bytes = [&](int, std::string_view bytes) { body_ += bytes; },
-                    .on_done =
-                        [&](const CallResult& done) {
-                          result = done;
-                          loop_.stop();
-                        }});
-    loop_.run();
-    return result;
-  }
-  // One call to a raw server that answers every request with `answer` and closes.
-  CallResult run_against(const std::string& answer) {
-    RawServer raw;
-    raw.serve_one([&](RawSocket& peer) {
-      peer.read_until("\r\n\r\n");
-      peer.send(answer);
-    });
-    return run(call_to(raw.address()));
-  }
-
-  EventLoop loop_;
-  std::unique_ptr<HttpServer> server_;
-  std::unique_ptr<HttpClient> client_ = HttpClient::create(loop_);
-  std::string body_;
-};
 
 TEST_F(ClientTest, WholeAnswerArrivesWithItsStatusAndType) {
   Request seen;
@@ -304,7 +259,7 @@ TEST_F(ClientTest, ConnectTimeoutIsNamed) {
   Call made = call_to(full.address());
   made.connect_timeout = 50ms;
   const CallResult result = run(std::move(made));
-  EXPECT_EQ(result.error, CallError::kTimeout);
+  EXPECT_EQ(result.error, CallError::kConnectTimeout);
   EXPECT_TRUE(result.message.starts_with("connect timeout")) << result.message;
 }
 
@@ -318,7 +273,7 @@ TEST_F(ClientTest, FirstByteTimeoutIsNamedEvenAfterTheHeaders) {
     Call made = call(path);
     made.first_byte_timeout = 30ms;
     const CallResult result = run(std::move(made));
-    EXPECT_EQ(result.error, CallError::kTimeout) << path;
+    EXPECT_EQ(result.error, CallError::kFirstByteTimeout) << path;
     EXPECT_TRUE(result.message.starts_with("first-byte timeout")) << result.message;
   }
 }
@@ -335,7 +290,7 @@ TEST_F(ClientTest, GapTimeoutIsNamedAndReachesTheServer) {
   Call made = call();
   made.gap_timeout = 30ms;
   const CallResult result = run(std::move(made));
-  EXPECT_EQ(result.error, CallError::kTimeout);
+  EXPECT_EQ(result.error, CallError::kGapTimeout);
   EXPECT_TRUE(result.message.starts_with("gap timeout")) << result.message;
   EXPECT_EQ(result.status, 200);
   EXPECT_EQ(body_, "x");
@@ -358,7 +313,7 @@ TEST_F(ClientTest, TotalTimeoutEndsAStreamThatNeverPauses) {
   Call made = call();
   made.total_timeout = 50ms;
   const CallResult result = run(std::move(made));
-  EXPECT_EQ(result.error, CallError::kTimeout);
+  EXPECT_EQ(result.error, CallError::kTotalTimeout);
   EXPECT_TRUE(result.message.starts_with("total timeout")) << result.message;
   EXPECT_NE(body_, "");
 }

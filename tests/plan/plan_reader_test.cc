@@ -218,7 +218,8 @@ TEST(PlanReader, FencesProseCommentsAndDeclarationsAreSkipped) {
   text += "<!-- " + step("8", "analyze", "") + "-->" + kGood + "```\nHope this helps <3";
   text.insert(text.find("<Step ID=\"2\""),
               "First, some words.<!-- <Plan> --><![CDATA[<Step Task='x'/>]]>");
-  EXPECT_EQ(everything(read(text)), everything(read(kGood)));
+  EXPECT_EQ(everything(read(text)),
+            everything(read(kGood)) + "\nthe plan was in a code block, taken out");
 }
 
 TEST(PlanReader, EntitiesAreDecodedAndRawAmpersandsStay) {
@@ -226,6 +227,7 @@ TEST(PlanReader, EntitiesAreDecodedAndRawAmpersandsStay) {
       read(in_plan("<Step ID=\"1\" Task=\"&lt;a&gt; &amp; &quot;b&apos; &#65;&#x42;&#xE9; R&D "
                    "&unknown; &#0; &\"/>"));
   EXPECT_EQ(plan.steps[0].task, "<a> & \"b' ABé R&D &unknown; \xEF\xBF\xBD &");
+  EXPECT_THAT(plan.repairs, Contains("step 1: has characters that do not exist, replaced"));
 }
 
 TEST(PlanReader, SmartQuotesAreQuotes) {
@@ -235,6 +237,8 @@ TEST(PlanReader, SmartQuotesAreQuotes) {
   ASSERT_EQ(shape(plan), "1:explain[] 2:generate[1] | sink 2");
   EXPECT_EQ(plan.steps[0].task, "Say “hi” now");
   EXPECT_EQ(plan.steps[1].task, "“What”");
+  EXPECT_THAT(plan.repairs, ElementsAre("step 1: typographic quotes, taken as plain ones",
+                                        "step 2: typographic quotes, taken as plain ones"));
 }
 
 TEST(PlanReader, AttributesMayHaveSynonymsCommasAndAnyOrder) {
@@ -376,6 +380,13 @@ TEST(PlanReader, RepeatedTasksAreMergedAndReferencesFollow) {
                    step("3", "analyze", "1", "how  many cats") + step("4", "generate", "3")));
   ASSERT_EQ(shape(plan), "1:explain[] 2:analyze[1] 4:generate[2] | sink 4");
   EXPECT_THAT(plan.repairs, ElementsAre("step 3: same task as step 2, merged"));
+}
+
+TEST(PlanReader, AStepThatReliesOnBothOfTwoMergedOnesReliesOnThatOnce) {
+  const ReadPlan plan =
+      read(in_plan(kFirst + step("2", "analyze", "1", "How many cats?") +
+                   step("3", "analyze", "1", "how  many cats") + step("4", "generate", "2,3")));
+  EXPECT_EQ(shape(plan), "1:explain[] 2:analyze[1] 4:generate[2] | sink 4");
 }
 
 TEST(PlanReader, AGenerateStepIsNeverMergedAway) {

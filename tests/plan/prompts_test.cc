@@ -78,7 +78,9 @@ TEST(Prompts, WithoutInputsNothingSpeaksOfResults) {
 
 TEST(Prompts, TheAnswerEndsInALineOfKnownForm) {
   EXPECT_THAT(sink_prompt("Q", {}, "T")[1].content, HasSubstr("\"Answer:\""));
-  EXPECT_THAT(whole_prompt("Q")[0].content, HasSubstr("\nAnswer: "));
+  EXPECT_THAT(whole_prompt("What is 3 + 4?")[0].content, HasSubstr("\nAnswer: "));
+  // A small model would answer small talk with the example.
+  EXPECT_THAT(whole_prompt("Hello!")[0].content, Not(HasSubstr("Answer:")));
   EXPECT_EQ(whole_prompt("Q").back(), (ChatMessage{"user", "Q"}));
 }
 

@@ -11,68 +11,10 @@
 #include <vector>
 
 #include "../net/raw.h"
-#include "scripted.h"
+#include "chat_call_fixture.h"
 
 namespace hf {
 namespace {
-
-using Script = std::function<void(const Answer&)>;
-
-class ChatCallTest : public testing::Test {
- protected:
-  void serve(Script script, net::ServerLimits limits = {}) {
-    auto made = net::HttpServer::listen(
-        loop_, "127.0.0.1:0",
-        [script = std::move(script)](const net::Request&, const Answer& answer) { script(answer); },
-        limits);
-    ASSERT_TRUE(made.has_value());
-    server_ = *std::move(made);
-  }
-  net::Call call() const {
-    net::Call made;
-    made.url = "http://" + server_->address() + "/v1/chat/completions";
-    made.body = "{}";
-    return made;
-  }
-  // One call to its end.
-  ChatCall::Ended run(net::Call made) {
-    ChatCall::Ended result;
-    int endings = 0;
-    texts_.clear();
-    ChatCall chat(*client_, std::move(made),
-                  {.on_text = [&](std::string_view text) { texts_.emplace_back(text); },
-                   .on_end =
-                       [&](const ChatCall::Ended& ended) {
-                         result = ended;
-                         ++endings;
-                         loop_.stop();
-                       }});
-    turn(loop_);
-    turn_for(loop_, 1ms);
-    EXPECT_EQ(endings, 1);
-    text_ = chat.text();
-    EXPECT_EQ(chat.pieces(), texts_.size());
-    return result;
-  }
-  ChatCall::Ended run(Script script) {
-    serve(std::move(script));
-    return run(call());
-  }
-  // A body in whole, as a stream that says the right type.
-  ChatCall::Ended run_stream(const std::string& body) {
-    return run([&](const Answer& answer) {
-      begin_stream(*answer);
-      answer->write(body);
-      answer->end();
-    });
-  }
-
-  net::EventLoop loop_;
-  std::unique_ptr<net::HttpServer> server_;
-  std::unique_ptr<net::HttpClient> client_ = net::HttpClient::create(loop_);
-  std::vector<std::string> texts_;
-  std::string text_;
-};
 
 TEST_F(ChatCallTest, AStreamedAnswerArrivesInPiecesWithItsUsage) {
   const auto ended = run_stream(text_frame("The answer ") + text_frame("is 7.") + finish_frame() +
@@ -188,17 +130,17 @@ INSTANTIATE_TEST_SUITE_P(
     ChatCall, Statuses,
     testing::Values(StatusCase{400, Failure::kRejected}, StatusCase{401, Failure::kUnauthorized},
                     StatusCase{403, Failure::kUnauthorized}, StatusCase{404, Failure::kNotFound},
-                    StatusCase{408, Failure::kTimeout}, StatusCase{418, Failure::kRejected},
-                    StatusCase{429, Failure::kOverloaded}, StatusCase{500, Failure::kServer},
-                    StatusCase{502, Failure::kServer}, StatusCase{503, Failure::kOverloaded},
-                    StatusCase{529, Failure::kOverloaded}),
+                    StatusCase{408, Failure::kFirstTokenTimeout},
+                    StatusCase{418, Failure::kRejected}, StatusCase{429, Failure::kRateLimited},
+                    StatusCase{500, Failure::kServer}, StatusCase{502, Failure::kServer},
+                    StatusCase{503, Failure::kOverloaded}, StatusCase{529, Failure::kOverloaded}),
     [](const auto& each) { return "Http" + std::to_string(each.param.status); });
 
 TEST_F(ChatCallTest, RetryAfterIsPassedOn) {
   const auto ended = run([](const Answer& answer) {
     answer->send(429, "application/json", "{}", {{"Retry-After", "7"}});
   });
-  EXPECT_EQ(ended.failure, Failure::kOverloaded);
+  EXPECT_EQ(ended.failure, Failure::kRateLimited);
   EXPECT_EQ(ended.retry_after, Duration(7s));
 }
 
@@ -287,6 +229,7 @@ TEST_F(ChatCallTest, AWebPageIsMalformedAndNotQuoted) {
       [](const Answer& answer) { answer->send(200, "text/html", "<html>please log in</html>"); });
   EXPECT_EQ(ended.failure, Failure::kMalformed);
   EXPECT_FALSE(ended.detail.contains("log in"));
+  EXPECT_TRUE(ended.detail.contains("text/html")) << ended.detail;
   EXPECT_TRUE(ended.billable);
 }
 
@@ -305,6 +248,8 @@ TEST_F(ChatCallTest, AnAnswerWithoutTextIsMalformed) {
   const auto nothing = run([](const Answer& answer) { answer->send(200, "text/plain", ""); });
   EXPECT_EQ(nothing.failure, Failure::kMalformed);
   EXPECT_EQ(nothing.detail, "the answer was empty");
+  // A status of success may well be charged for.
+  EXPECT_TRUE(nothing.billable);
 }
 
 // ---- the connection ----
@@ -324,7 +269,7 @@ TEST_F(ChatCallTest, SilenceIsATimeoutAndMayHaveBeenCharged) {
   net::Call made = call();
   made.first_byte_timeout = 30ms;
   const auto ended = run(std::move(made));
-  EXPECT_EQ(ended.failure, Failure::kTimeout);
+  EXPECT_EQ(ended.failure, Failure::kFirstTokenTimeout);
   EXPECT_TRUE(ended.billable);
 }
 
@@ -338,7 +283,7 @@ TEST_F(ChatCallTest, AStalledStreamIsATimeoutAndKeepsItsText) {
   net::Call made = call();
   made.gap_timeout = 30ms;
   const auto ended = run(std::move(made));
-  EXPECT_EQ(ended.failure, Failure::kTimeout);
+  EXPECT_EQ(ended.failure, Failure::kGapTimeout);
   EXPECT_EQ(text_, "half");
   EXPECT_TRUE(ended.billable);
 }

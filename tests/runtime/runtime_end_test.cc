@@ -105,7 +105,7 @@ class RuntimeWithEngine : public RuntimeTest {
   RuntimeWithEngine() {
     std::string pattern = (std::filesystem::temp_directory_path() / "runtime-XXXXXX").string();
     folder_ = ::mkdtemp(pattern.data());
-    std::ofstream(folder_ / "model.gguf") << "GGUF";
+    std::ofstream(folder_ / "model.gguf") << "GGUF\x03" + std::string(19, '\0');
     options_ = {.program = (folder_ / "program").string(),
                 .model_directory = folder_.string(),
                 .runtime_directory = folder_.string()};

@@ -26,9 +26,9 @@ inline std::string step_tag(std::string_view id, std::string_view role, std::str
 }
 
 // A listener that keeps what it is told.
-class Recorder : public QueryListener {
+class Watcher : public QueryListener {
  public:
-  explicit Recorder(net::EventLoop& loop) : loop_(loop) {}
+  explicit Watcher(net::EventLoop& loop) : loop_(loop) {}
 
   void on_gate(const GateVerdict& verdict) override { gate = verdict; }
   void on_step(const PlannedStep& step) override { steps.push_back(step.label); }
@@ -104,7 +104,7 @@ class RuntimeTest : public testing::Test {
 
   net::EventLoop loop_;
   std::unique_ptr<Runtime> runtime_;
-  Recorder view_{loop_};
+  Watcher view_{loop_};
 };
 
 inline const std::string kFirst = step_tag("1", "explain", "What is given?", "");

@@ -217,7 +217,7 @@ TEST_F(RuntimeTest, TwoQueriesAtOnceDoNotMix) {
     }
     for (const auto& [name, each] : plans) end_stream(*each);
   });
-  Recorder other(loop_);
+  Watcher other(loop_);
   view_.stops_loop = other.stops_loop = false;
   start({remote("edge", Tier::kEdge, edge)});
   const QueryId red = runtime_->submit(query(PlanMode::kAlways, "RED, and how many?"), view_);
@@ -283,7 +283,7 @@ TEST_F(RuntimeTest, AskingForThePlanAloneRunsNoStep) {
 TEST_F(RuntimeTest, AQueryMayBeSubmittedFromACallback) {
   ScriptedEndpoint edge(
       loop_, [](const Asked& asked, const Answer& answer) { stream(*answer, asked.prompt()); });
-  Recorder other(loop_);
+  Watcher other(loop_);
   view_.stops_loop = false;
   start({remote("edge", Tier::kEdge, edge)});
   view_.during_text = [&] { runtime_->submit(query(PlanMode::kNever, "second"), other); };

@@ -95,7 +95,7 @@ TEST(Deadlines, AreTwoTimersForAPlannedQueryAndOneForAWholeOne) {
   ASSERT_EQ(timers.size(), 2U);
   EXPECT_EQ(timers[0].at, TimePoint(seconds(10)));
   EXPECT_EQ(timers[1].at, TimePoint(seconds(8)));
-  EXPECT_EQ(planned.only<StartCall>().give_up, TimePoint(seconds(10)));
+  EXPECT_EQ(planned.only<StartCall>().give_up, TimePoint(seconds(8)));
   Harness whole;
   whole.arrive_whole(deadline(seconds(10)));
   EXPECT_EQ(whole.only<SetTimer>().at, TimePoint(seconds(10)));

@@ -159,7 +159,7 @@ TEST(Settling, IgnoresEventsOfAQueryThatIsOverOrForgotten) {
 TEST(Failures, RetryAfterABackOffAtTheSameEndpoint) {
   Harness h("cloud");
   h.arrive_whole();
-  h.fail_call(h.only<StartCall>().call, Failure::kTimeout);
+  h.fail_call(h.only<StartCall>().call, Failure::kGapTimeout);
   const auto timer = h.only<SetTimer>();
   EXPECT_THAT(h.all<StartCall>(), IsEmpty());
   EXPECT_GT(timer.at, h.now);

@@ -111,16 +111,28 @@ TEST(ChatChunk, UsageAloneHasNoChoices) {
   EXPECT_THAT(write_chat_chunk(piece, false), HasSubstr(R"("choices":[])"));
 }
 
-TEST(ChatAnswer, StrangeUsageIsClampedAndMissingUsageIsAbsent) {
+TEST(ChatAnswer, HugeUsageIsClampedAndImpossibleOrMissingUsageIsAbsent) {
   const auto huge = read_chat_answer(
       R"({"choices":[{"message":{"content":"x"}}],
-          "usage":{"prompt_tokens":9e15,"completion_tokens":-5,
+          "usage":{"prompt_tokens":9e15,"completion_tokens":5,
                    "prompt_tokens_details":{"cached_tokens":9e15}}})");
   ASSERT_TRUE(huge) << huge.error().message;
   ASSERT_TRUE(huge->usage);
   EXPECT_EQ(huge->usage->prompt, Tokens(100'000'000));
-  EXPECT_EQ(huge->usage->completion, Tokens(0));
+  EXPECT_EQ(huge->usage->completion, Tokens(5));
   EXPECT_LE(huge->usage->cached, huge->usage->prompt);
+  const auto cached = read_chat_answer(
+      R"({"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":1,
+          "prompt_tokens_details":{"cached_tokens":25}}})");
+  ASSERT_TRUE(cached && cached->usage);
+  EXPECT_EQ(cached->usage->cached, Tokens(10));
+  const auto negative =
+      read_chat_answer(R"({"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":-5}})");
+  ASSERT_TRUE(negative);
+  EXPECT_FALSE(negative->usage);
+  const auto half = read_chat_answer(R"({"choices":[],"usage":{"prompt_tokens":10}})");
+  ASSERT_TRUE(half);
+  EXPECT_FALSE(half->usage);  // Half a bill is none.
   const auto none =
       read_chat_answer(R"({"choices":[{"message":{"content":"x"}}],"usage":{"total_tokens":3}})");
   ASSERT_TRUE(none);

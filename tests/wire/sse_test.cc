@@ -56,6 +56,12 @@ TEST(Sse, AllThreeLineEndsCount) {
             (Events{{"message", "a"}, {"message", "b"}, {"message", "c"}}));
 }
 
+TEST(Sse, LineEndOfTwoBytesEndsOneLine) {
+  const Events one = {{"message", "a\nb"}};
+  EXPECT_EQ(read("data: a\r\ndata: b\r\n\r\n"), one);
+  EXPECT_EQ(read_pieces({"data: a\r", "\ndata: b\r", "\n\r", "\n"}), one);
+}
+
 TEST(Sse, LineEndOfTwoBytesMayBeCutBetweenThem) {
   EXPECT_EQ(read_pieces({"data: a\r", "\n\r", "\ndata: b\r", "\r"}),
             (Events{{"message", "a"}, {"message", "b"}}));

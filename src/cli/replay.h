@@ -1,0 +1,17 @@
+// `hybridflow replay LOG`: does the scheduler of this program still do what a recorded run did?
+#pragma once
+
+#include <string>
+
+namespace hf::cli {
+
+struct ReplayOptions {
+  std::string log;
+  bool explain = false;  // Show each decision with its reason and numbers.
+  bool json = false;
+};
+
+// Returns the exit code: 0 identical, 1 different, 2 if the log is damaged or none at all.
+int run_replay(const ReplayOptions& options);
+
+}  // namespace hf::cli

@@ -1,0 +1,88 @@
+// A second call for a critical one that is late: whichever answers first wins, the other is
+// cancelled.
+#include <algorithm>
+#include <utility>
+
+#include "schedule/impl.h"
+
+namespace hf {
+
+// Sets the time at which the call that was just started for a node is late: later than almost all
+// calls to its endpoint, or, for the answer, the last moment at which the quickest other endpoint
+// can still make the deadline.
+void Scheduler::Impl::arm_hedge(Query& query, std::uint32_t index) {
+  if (!options_.hedge || query.slacks[index] > 0) return;
+  Job& job = query.job(index);
+  const Call& call = calls_.at(static_cast<std::uint64_t>(*job.call));
+  std::optional<TimePoint> at;
+  if (const auto wait = places_[index_of(call.endpoint)].hedge_delay.after(call.predicted)) {
+    at = now_ + std::max(*wait, options_.hedge_floor);
+  }
+  if (query.is_sink(index) && query.hard) {
+    if (const auto rival = rival_of(query, index, call.endpoint)) {
+      const Duration needs =
+          places_[index_of(*rival)].speed.predicted(expected_of(query, index)) * 5 / 4;
+      if (needs > Duration(0)) at = std::min(at.value_or(*query.hard), *query.hard - needs);
+    }
+  }
+  const auto& until = query.is_sink(index) ? query.hard : query.soft;
+  if (!at || (until && *at >= *until)) return;
+  job.hedge_timer = set_timer(query, std::max(*at, now_));
+}
+
+void Scheduler::Impl::hedge(Query& query, std::uint32_t index) {
+  Job& job = query.job(index);
+  if (!job.call || job.hedge) return;
+  const Call& call = calls_.at(static_cast<std::uint64_t>(*job.call));
+  // An answer that is on its way to the reader is not begun anew.
+  if (query.is_sink(index) && call.first_token) return;
+  const auto rival = rival_of(query, index, call.endpoint);
+  if (!rival || !may_start_again(query, *rival)) return;
+  count_again(query, *rival);
+
+  Start what;
+  what.kind = CallKind::kHedge;
+  what.prompt = query.is_whole         ? Prompt::kWhole
+                : query.is_sink(index) ? Prompt::kSink
+                                       : Prompt::kSubtask;
+  what.endpoint = *rival;
+  what.worst = worst_at(*rival, bound_of(query, index));
+  what.priority = priority_of(query, index);
+  what.inputs = done_inputs(query, index);
+  ++query.record.subtasks[index].attempts;
+  start(query, index, std::move(what));
+}
+
+// Another endpoint that is well, has a free place and can be paid for: the quickest known.
+std::optional<EndpointId> Scheduler::Impl::rival_of(const Query& query, std::uint32_t index,
+                                                    EndpointId endpoint) const {
+  const Usage bound = bound_of(query, index);
+  const Tokens expected = expected_of(query, index);
+  std::optional<EndpointId> best;
+  Duration best_time = Duration::max();
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    const auto id = static_cast<EndpointId>(i);
+    if (id == endpoint || places_[i].breaker.is_open() || is_busy(id)) continue;
+    if (!is_usable(query, query.nodes[index], id)) continue;
+    if (!ledger_.fits(query.scope, amounts_of(id, worst_at(id, bound)))) continue;
+    const Duration known = places_[i].speed.predicted(expected);
+    const Duration time = known == Duration(0) ? Duration::max() - Duration(1) : known;
+    if (time >= best_time) continue;
+    best = id;
+    best_time = time;
+  }
+  return best;
+}
+
+// A call that is not the first of its job takes from two allowances, so that trouble in one place
+// neither storms it nor eats a query up.
+bool Scheduler::Impl::may_start_again(const Query& query, EndpointId endpoint) const {
+  return query.retries.has_any() && places_[index_of(endpoint)].retries.has_any();
+}
+
+void Scheduler::Impl::count_again(Query& query, EndpointId endpoint) {
+  query.retries.take();
+  places_[index_of(endpoint)].retries.take();
+}
+
+}  // namespace hf

@@ -1,0 +1,145 @@
+// The inside of a world. Its functions are in three files: world.cc (the queue), world_calls.cc
+// (the commands) and world_trace.cc (what happened, in words).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "sim/checker.h"
+#include "sim/digest.h"
+#include "sim/world.h"
+
+namespace hf::sim {
+
+class World::Impl {
+ public:
+  Impl(WorldSpec spec, Trace trace);
+
+  std::string run();
+  [[nodiscard]] const Checker& checker() const { return checker_; }
+  [[nodiscard]] const Scheduler& scheduler() const { return *scheduler_; }
+  [[nodiscard]] std::uint64_t hash() const { return digest_.value(); }
+  [[nodiscard]] std::uint64_t events() const { return events_; }
+  [[nodiscard]] TimePoint end() const { return end_; }
+  [[nodiscard]] const FaultCounts& faults() const { return faults_; }
+  [[nodiscard]] const WorldSpec& spec() const { return spec_; }
+  [[nodiscard]] bool has_arrived(QueryId id) const { return queries_[place_of(id)].has_arrived; }
+  [[nodiscard]] bool is_right(QueryId id) const { return queries_[place_of(id)].is_right; }
+
+ private:
+  struct Crash {
+    EndpointId endpoint{};
+    Duration down{};
+  };
+  struct Pending {
+    std::variant<Event, Crash, ClockJump> what;
+    std::optional<CallId> of;
+    std::uint32_t turn = 0;  // Of the call at that time; not delivered if another one came.
+  };
+  struct Due {
+    TimePoint at{};
+    std::uint64_t sequence = 0;
+    std::uint32_t slot = 0;  // In pending_.
+
+    friend bool operator>(const Due& a, const Due& b) {
+      return std::tie(a.at, a.sequence) > std::tie(b.at, b.sequence);
+    }
+  };
+  enum class Stage : std::uint8_t { kRunning, kCancelled, kOver };
+  struct Call {
+    StartCall start;
+    Course course;
+    const StepScript* step = nullptr;
+    Stage stage = Stage::kOver;
+    bool is_plan_told = false;
+    std::uint32_t turn = 0;  // Counts up when what was to come of it no longer holds.
+  };
+  struct Output {
+    std::uint32_t bytes = 0;
+    bool is_right = false;
+  };
+  struct Query {
+    const QueryScript* script = nullptr;
+    std::vector<std::size_t> followers;   // Queries that come after the end of this one.
+    const PlanScript* plan = nullptr;     // The one that is being written, or was.
+    std::size_t begun = 0;                // Plans so far.
+    std::size_t released = 0;             // Steps of `plan` that the scheduler knows.
+    std::vector<std::uint32_t> attempts;  // By job and endpoint.
+    std::vector<Output> outputs;          // By subtask.
+    bool has_arrived = false;
+    bool is_right = false;
+  };
+
+  // world.cc
+  void begin();
+  void next();
+  void come(std::size_t place);
+  void deliver(const Event& event);
+  void note(const Event& event);
+  void note_end(CallId id, const CallDone* done);
+  void happen(const Crash& crash);
+  void happen(const ClockJump& jump);
+  void post(Duration wait, std::variant<Event, Crash, ClockJump> what,
+            std::optional<CallId> of = std::nullopt);
+  void count(std::optional<Fault> fault) {
+    if (fault) ++faults_[static_cast<std::size_t>(*fault)];
+  }
+  [[nodiscard]] bool is_stale(const Pending& pending) const;
+  [[nodiscard]] std::size_t place_of(QueryId id) const;
+  [[nodiscard]] Query& query_of(QueryId id) { return queries_[place_of(id)]; }
+
+  // world_calls.cc
+  void carry_out(const StartCall& command);
+  void carry_out(const CancelCall& command);
+  void carry_out(const SetTimer& command);
+  void carry_out(const WantBudget& command);
+  void carry_out(const Booked&) {}  // The checkers keep their own book.
+  void carry_out(const FinishQuery& command);
+  [[nodiscard]] Course course_of(const Call& call);
+  void play(const Call& call);
+  std::size_t play_steps(const Query& query, std::optional<CallId> of, Duration begins,
+                         std::optional<Duration> until);
+  void post_plan_end(const Query& query, std::size_t steps, Duration wait,
+                     std::optional<CallId> of);
+  [[nodiscard]] Event end_of(const Call& call) const;
+
+  // world_trace.cc
+  void tell(const Event& event, bool has_commands);
+  void tell(const Command& command);
+  void say(std::string_view line);
+  [[nodiscard]] std::string describe(const Event& event) const;
+  [[nodiscard]] std::string describe(const Command& command) const;
+  [[nodiscard]] std::string call_name(CallId id) const;
+  [[nodiscard]] std::string bill(CallId id) const;
+
+  WorldSpec spec_;
+  const Trace trace_mode_;
+  std::unique_ptr<Router> router_;
+  std::unique_ptr<Scheduler> scheduler_;
+  Checker checker_;
+  std::vector<Due> due_;  // A heap, the next one first.
+  std::vector<Pending> pending_;
+  std::vector<std::uint32_t> free_slots_;
+  std::uint64_t sequence_ = 0;
+  std::uint64_t events_ = 0;
+  TimePoint now_{};
+  TimePoint floor_{};  // The clock has jumped here: nothing happens earlier.
+  TimePoint end_{};
+  std::vector<Query> queries_;         // In the order of the specification.
+  std::vector<Call> calls_;            // By CallId, which counts up from 1.
+  std::vector<TimePoint> down_until_;  // By EndpointId.
+  std::size_t unfinished_ = 0;
+  Budget leased_;  // What the scheduler may use of the lease's total.
+  FaultCounts faults_{};
+  std::vector<Command> commands_;
+  Digest digest_;
+  std::string trace_;
+};
+
+}  // namespace hf::sim
