@@ -297,6 +297,14 @@ void keep_standard_descriptors() {
   }
 }
 
+// Until a command takes these over to settle what it has begun, there is nothing to settle.
+void end_at_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    const auto before = std::signal(signal, [](int) { std::_Exit(kInterrupted); });
+    if (before == SIG_IGN) std::signal(signal, SIG_IGN);  // As nohup wants it.
+  }
+}
+
 int guarded(int argc, char** argv) {
   try {
     return run(argc, argv);
@@ -313,6 +321,7 @@ int guarded(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A closed pipe or socket is an error of one write, not the end of the program.
   std::signal(SIGPIPE, SIG_IGN);
+  hf::cli::end_at_signals();
   hf::cli::keep_standard_descriptors();
   return hf::cli::finish_output(hf::cli::guarded(argc, argv));
 }

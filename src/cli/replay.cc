@@ -9,6 +9,7 @@
 
 #include "cli/ask.h"
 #include "cli/environment.h"
+#include "cli/output.h"
 #include "replay/replay.h"
 #include "wire/receipt_json.h"
 
@@ -61,34 +62,38 @@ std::string verdict_of(const ReplayReport& report, const std::string& log) {
 
 void explain(const ReplayReport& report) {
   for (const Choice& choice : report.choices) {
-    fmt::print("{:9.3f} s  query {}  call {}  {} -> {}: {}",
-               std::chrono::duration<double>(choice.at).count(), index_of(choice.call.query),
-               index_of(choice.call.call), job_of(choice.call), endpoint_of(report, choice),
-               reason_of(choice));
+    std::string line =
+        fmt::format("{:9.3f} s  query {}  call {}  {} -> {}: {}",
+                    std::chrono::duration<double>(choice.at).count(), index_of(choice.call.query),
+                    index_of(choice.call.call), job_of(choice.call), endpoint_of(report, choice),
+                    reason_of(choice));
     if (choice.decision) {
       const Decision& decision = *choice.decision;
-      fmt::print(" (utility {:.4g}, threshold {:.4g}, cost {:.4g}, probability {:.4g})",
-                 decision.utility, decision.threshold, decision.cost, decision.propensity);
+      line += fmt::format(" (utility {:.4g}, threshold {:.4g}, cost {:.4g}, probability {:.4g})",
+                          decision.utility, decision.threshold, decision.cost, decision.propensity);
     }
-    fmt::print("\n");
+    show(stdout, line + "\n");
   }
 }
 
 void print_text(const ReplayReport& report, const ReplayOptions& options) {
   if (options.explain) explain(report);
   for (const ReplayedQuery& query : report.queries) {
-    fmt::print("query {}: {}, ${} and {} cloud tokens spent, {} edge tokens\n",
-               index_of(query.query), word_of(query.outcome), wire::usd_text(query.spent.usd),
-               query.spent.cloud_tokens.count(), query.edge_tokens.count());
+    show(stdout,
+         fmt::format("query {}: {}, ${} and {} cloud tokens spent, {} edge tokens\n",
+                     index_of(query.query), word_of(query.outcome), wire::usd_text(query.spent.usd),
+                     query.spent.cloud_tokens.count(), query.edge_tokens.count()));
   }
   const std::string gap = gap_of(report);
-  fmt::print("{} events, {} commands, {}{}{}\n", report.events, report.commands,
-             report.is_identical() ? "identical" : "different", gap.empty() ? "" : "; ", gap);
+  show(stdout, fmt::format("{} events, {} commands, {}{}{}\n", report.events, report.commands,
+                           report.is_identical() ? "identical" : "different",
+                           gap.empty() ? "" : "; ", gap));
   if (report.is_identical()) return;
-  fmt::print(stderr, "{}\n", verdict_of(report, options.log));
-  if (report.header.program != HF_VERSION)
-    fmt::print(stderr, "hybridflow: {} made the log, this is {}.\n", report.header.program,
-               HF_VERSION);
+  show(stderr, verdict_of(report, options.log) + "\n");
+  if (report.header.program != HF_VERSION) {
+    complain(fmt::format("version {} made the log, this is {}", report.header.program, HF_VERSION),
+             kDifferent);
+  }
 }
 
 object choice_object(const ReplayReport& report, const Choice& choice) {
@@ -140,7 +145,7 @@ void print_json(const ReplayReport& report, const ReplayOptions& options) {
     for (const Choice& choice : report.choices) choices.push_back(choice_object(report, choice));
     made["decisions"] = std::move(choices);
   }
-  fmt::print("{}\n", wire::to_text(made, wire::Layout::kIndented));
+  show(stdout, wire::to_text(made, wire::Layout::kIndented) + "\n");
 }
 
 }  // namespace

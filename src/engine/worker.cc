@@ -13,7 +13,6 @@ Worker::Worker(Options options, CoreLease lease, Listener listener, Stats& stats
       lease_(std::move(lease)),
       listener_(std::move(listener)),
       stats_(stats),
-      free_slots_(options_.slots),
       wants_load_(options_.loading == Loading::kAtOnce),
       thread_([this] { run(); }) {}
 
@@ -29,7 +28,17 @@ Worker::~Worker() {
 bool Worker::submit(Job job) {
   {
     const std::lock_guard lock(mutex_);
-    if (inbox_.size() + waiting_inside_ >= options_.queue + free_slots_) return false;
+    if (open_.size() >= options_.slots + options_.queue) return false;
+    open_.insert(job.id);
+    // Its end is noted before it is told, so that whoever hears of it finds the place free.
+    job.tell = [this, id = job.id, tell = std::move(job.tell)](Update update) mutable {
+      const auto* piece = std::get_if<wire::ChatPiece>(&update);
+      if (piece == nullptr || piece->finish_reason) {
+        const std::lock_guard guard(mutex_);
+        open_.erase(id);
+      }
+      tell(std::move(update));
+    };
     inbox_.push_back(std::move(job));
     stats_.queued = inbox_.size() + waiting_inside_;
   }
@@ -40,6 +49,7 @@ bool Worker::submit(Job job) {
 void Worker::cancel(JobId id) {
   {
     const std::lock_guard lock(mutex_);
+    open_.erase(id);
     if (std::erase_if(inbox_, [id](const Job& job) { return job.id == id; }) == 0) {
       cancelled_.push_back(id);
     }
@@ -163,7 +173,6 @@ void Worker::fail_all(Work work, const Error& error) {
 void Worker::publish_queue() {
   const std::lock_guard lock(mutex_);
   waiting_inside_ = batcher_ ? batcher_->queued() + embeds_.size() : 0;
-  free_slots_ = options_.slots - std::min<std::size_t>(stats_.active, options_.slots);
   stats_.queued = inbox_.size() + waiting_inside_;
 }
 

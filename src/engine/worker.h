@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -56,7 +57,8 @@ class Worker {
   Worker(Options options, CoreLease lease, Listener listener, Stats& stats);
   ~Worker();  // Stops within a part of a decode step; open jobs are not told.
 
-  // False if the queue is full and no slot is free; the job is then untouched by anybody.
+  // False if all slots and places in the queue are taken by jobs that are neither told their end
+  // nor cancelled; the job is then untouched by anybody.
   [[nodiscard]] bool submit(Job job);
   // The job will not be told anything more, or at most what is on its way.
   void cancel(JobId id);
@@ -95,9 +97,9 @@ class Worker {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Job> inbox_;  // Guarded, as are the next four.
+  std::set<JobId> open_;    // Submitted and not over.
   std::vector<JobId> cancelled_;
   std::size_t waiting_inside_ = 0;  // Taken from the inbox, but not started.
-  std::size_t free_slots_;          // For which the first of those are meant.
   bool wants_load_ = false;
   std::atomic<bool> stop_{false};
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,6 +42,9 @@ Result<std::unique_ptr<Recorder>> Recorder::create(const std::string& path, std:
     return fail(Code::kInvalidInput,
                 fmt::format("The event log '{}' cannot be written: {}.", path, words_of(errno)));
   }
+  // An old file has its old mode; what is no file, such as a pipe, keeps its own.
+  struct stat status{};
+  if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode)) ::fchmod(file, 0600);
   return std::unique_ptr<Recorder>(new Recorder(file, path, std::move(program)));
 }
 

@@ -65,7 +65,8 @@ std::string words_of(Failure failure) {
 }
 
 std::string seconds(Duration duration) {
-  return fmt::format("{:g} s", std::chrono::duration<double>(duration).count());
+  const double count = std::chrono::duration<double>(duration).count();
+  return count < 1 ? fmt::format("{:g} ms", count * 1e3) : fmt::format("{:g} s", count);
 }
 
 }  // namespace hf

@@ -26,6 +26,8 @@ POLICIES = ("edge", "cloud", "random", "fixed", "difficulty", "hybridflow")
 PLANS = ("always", "always", "never")
 BUDGETS = ([], ["--budget-usd", "0.02"], ["--budget-usd", "0.004"], ["--budget-usd", "0"], ["--budget-tokens", "3000"])
 DEADLINES = ("3s", "1500ms", "700ms", "200ms")
+# Shared by every fifth run, and too little for all of them.
+LEDGER = '[ledger]\npath = "{}"\n[[ledger.scopes]]\nname = "key"\nusd = 0.02\n'
 TIMEOUTS = 'timeouts = { connect = "1s", first_token = "300ms", gap = "150ms", total = "1s" }'
 
 
@@ -46,20 +48,20 @@ class Recorded(unittest.TestCase):
         return os.path.join(cls.folder.name, name)
 
     @classmethod
-    def config(cls, name, url, edge="ok", cloud="ok"):
+    def config(cls, name, url, edge="ok", cloud="ok", more=""):
         path = cls.path(name + ".toml")
         with open(path, "w", encoding="utf-8") as file:
             file.write(endpoint("edge", "edge", url, edge, TIMEOUTS) +
-                       endpoint("cloud", "cloud", url, cloud, TIMEOUTS + '\napi_key_env = "TEST_KEY"'))
+                       endpoint("cloud", "cloud", url, cloud, TIMEOUTS + '\napi_key_env = "TEST_KEY"') + more)
         return path
 
     @classmethod
-    def record(cls, name, *arguments, edge="ok", cloud="ok"):
+    def record(cls, name, *arguments, **config):
         """Returns (path of the log, exit code, receipt, what was said on standard error)."""
         stub = Stub()
         log = cls.path(name + ".log")
         try:
-            code, out, err = run("ask", "--config", cls.config(name, stub.url, edge, cloud), "--json", "--record", log,
+            code, out, err = run("ask", "--config", cls.config(name, stub.url, **config), "--json", "--record", log,
                                  *arguments, QUESTION, env={"TEST_KEY": SECRET})
         finally:
             stub.close()
@@ -92,7 +94,8 @@ class HundredRuns(Recorded):
         log, code, receipt, err = cls.record(
             str(number), "--policy", pick(POLICIES, number), "--plan", pick(PLANS, number), "--seed", str(number),
             "--deadline", pick(DEADLINES, number // 3), *pick(BUDGETS, number // 7),
-            edge=pick(BEHAVIOURS, number), cloud=pick(BEHAVIOURS, number * 7 // 3 + 1))
+            edge=pick(BEHAVIOURS, number), cloud=pick(BEHAVIOURS, number * 7 // 3 + 1),
+            more=LEDGER.format(cls.path("ledger.db")) if number % 5 == 4 else "")
         return log, code, receipt, err, run("replay", log, "--json", "--explain")
 
     def test_each_replays_to_the_bit(self):
@@ -116,6 +119,14 @@ class HundredRuns(Recorded):
               f"{dict(outcomes)}; {dict(failures)}")
         self.assertLessEqual({"answered", "degraded", "unavailable"}, set(outcomes))
         self.assertGreaterEqual(len(failures), 7)
+
+    def test_a_budget_that_other_runs_use_too_replays(self):
+        texts = []
+        for log, *_ in self.runs[4::5]:
+            with open(log, encoding="utf-8") as file:
+                texts.append(file.read())
+        self.assertTrue(any('"BudgetChanged"' in text for text in texts))
+        self.assertTrue(any('"refusal":{' in text for text in texts))
 
     def test_no_log_has_a_text_a_key_or_an_address(self):
         for log, *_ in self.runs:

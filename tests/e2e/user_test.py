@@ -12,7 +12,6 @@ import struct
 import subprocess
 import termios
 import threading
-import time
 import unittest
 
 from case import QUESTION, WithStub, clean_environment
@@ -262,6 +261,17 @@ def width_of(text):
 
 
 class Signals(WithStub):
+    def test_before_anything_has_begun_they_end_with_the_same_code(self):
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+            with subprocess.Popen([PROGRAM, "ask", "--config", self.two(), "-"], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+                # More than a pipe holds: when it is written, the program is reading its question.
+                child.stdin.write(b"x" * 100_000)
+                child.stdin.flush()
+                child.send_signal(number)
+                self.assertEqual(child.wait(30), 130)
+        self.assertEqual(self.stub.requests, [])
+
     def test_each_that_asks_for_an_end_settles(self):
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             with self.subTest(number):

@@ -222,14 +222,6 @@ TEST(PlanReader, FencesProseCommentsAndDeclarationsAreSkipped) {
             everything(read(kGood)) + "\nthe plan was in a code block, taken out");
 }
 
-TEST(PlanReader, EntitiesAreDecodedAndRawAmpersandsStay) {
-  const ReadPlan plan =
-      read(in_plan("<Step ID=\"1\" Task=\"&lt;a&gt; &amp; &quot;b&apos; &#65;&#x42;&#xE9; R&D "
-                   "&unknown; &#0; &\"/>"));
-  EXPECT_EQ(plan.steps[0].task, "<a> & \"b' ABé R&D &unknown; \xEF\xBF\xBD &");
-  EXPECT_THAT(plan.repairs, Contains("step 1: has characters that do not exist, replaced"));
-}
-
 TEST(PlanReader, SmartQuotesAreQuotes) {
   const ReadPlan plan =
       read(in_plan("<Step ID=“1” Role=‘explain’ Task=“Say “hi” now” Rely=“”/>"
@@ -237,8 +229,6 @@ TEST(PlanReader, SmartQuotesAreQuotes) {
   ASSERT_EQ(shape(plan), "1:explain[] 2:generate[1] | sink 2");
   EXPECT_EQ(plan.steps[0].task, "Say “hi” now");
   EXPECT_EQ(plan.steps[1].task, "“What”");
-  EXPECT_THAT(plan.repairs, ElementsAre("step 1: typographic quotes, taken as plain ones",
-                                        "step 2: typographic quotes, taken as plain ones"));
 }
 
 TEST(PlanReader, AttributesMayHaveSynonymsCommasAndAnyOrder) {

@@ -55,8 +55,9 @@ constexpr TimePoint kStart{};
 
 TEST_F(RecorderTest, TheFileIsForItsUserAloneAndReplacesAnOldOne) {
   std::ofstream(path_) << "something old\n";
-  std::filesystem::remove(path_);
+  std::filesystem::permissions(path_, std::filesystem::perms::all);
   const auto made = recorder(path_);
+  EXPECT_EQ(text(), "");
   struct stat status{};
   ASSERT_EQ(::stat(path_.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777U, 0600U);
