@@ -11,23 +11,31 @@ namespace hf {
 // calls to its endpoint, or, for the answer, the last moment at which the quickest other endpoint
 // can still make the deadline.
 void Scheduler::Impl::arm_hedge(Query& query, std::uint32_t index) {
-  if (!options_.hedge || query.slacks[index] > 0) return;
+  if (!options_.hedge) return;
+  if (!query.is_sink(index) && query.slacks[index] > 0) return;
   Job& job = query.job(index);
   const Call& call = calls_.at(static_cast<std::uint64_t>(*job.call));
   std::optional<TimePoint> at;
   if (const auto wait = places_[index_of(call.endpoint)].hedge_delay.after(call.predicted)) {
     at = now_ + std::max(*wait, options_.hedge_floor);
   }
-  if (query.is_sink(index) && query.hard) {
-    if (const auto rival = rival_of(query, index, call.endpoint)) {
-      const Duration needs =
-          places_[index_of(*rival)].speed.predicted(expected_of(query, index)) * 5 / 4;
-      if (needs > Duration(0)) at = std::min(at.value_or(*query.hard), *query.hard - needs);
-    }
-  }
+  if (const auto last = last_moment(query, index, call.endpoint))
+    at = std::min(at.value_or(*last), *last);
   const auto& until = query.is_sink(index) ? query.hard : query.soft;
   if (!at || (until && *at >= *until)) return;
   job.hedge_timer = set_timer(query, std::max(*at, now_));
+}
+
+// For the answer under a deadline: when the quickest endpoint besides this one must be started to
+// make it, with a quarter of its time to spare.
+std::optional<TimePoint> Scheduler::Impl::last_moment(const Query& query, std::uint32_t index,
+                                                      EndpointId endpoint) const {
+  if (index == kPlanJob || !query.is_sink(index) || !query.hard) return std::nullopt;
+  const auto rival = rival_of(query, index, endpoint);
+  if (!rival) return std::nullopt;
+  const Duration needs = places_[index_of(*rival)].speed.predicted(expected_of(query, index));
+  if (needs == Duration(0)) return std::nullopt;
+  return *query.hard - needs * 5 / 4;
 }
 
 void Scheduler::Impl::hedge(Query& query, std::uint32_t index) {

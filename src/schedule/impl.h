@@ -130,6 +130,8 @@ class Scheduler::Impl {
   // hedge.cc
   void arm_hedge(Query& query, std::uint32_t index);
   void hedge(Query& query, std::uint32_t index);
+  [[nodiscard]] std::optional<TimePoint> last_moment(const Query& query, std::uint32_t index,
+                                                     EndpointId endpoint) const;
   [[nodiscard]] std::optional<EndpointId> rival_of(const Query& query, std::uint32_t index,
                                                    EndpointId endpoint) const;
   [[nodiscard]] bool may_start_again(const Query& query, EndpointId endpoint) const;

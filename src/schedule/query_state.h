@@ -32,6 +32,7 @@ struct Job {
   std::vector<std::uint32_t> tries;  // Failed ones by endpoint; empty before the first failure.
   std::optional<Tier> tier;          // Where it was started first.
   std::string trouble;               // Of the last failure.
+  bool has_partial = false;          // A call of it broke off in the middle of its text.
 };
 
 struct Node : Job {

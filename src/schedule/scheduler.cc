@@ -195,6 +195,7 @@ void Scheduler::Impl::on_hard_deadline(Query& query) {
   bool has_answer_begun = false;
   if (query.record.sink) {
     const Job& sink = query.nodes[index_of(*query.record.sink)];
+    has_answer_begun = sink.has_partial;
     for (const auto& call : {sink.call, sink.hedge}) {
       has_answer_begun |=
           call && calls_.at(static_cast<std::uint64_t>(*call)).first_token.has_value();

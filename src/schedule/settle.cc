@@ -113,6 +113,7 @@ void Scheduler::Impl::on(const CallFailed& event) {
   if (rule_of(event.failure).is_load) place.concurrency.overloaded(now_, call.started);
   place.trouble = job.trouble;
   ++job.failures;
+  job.has_partial |= call.first_token && event.output_bytes > 0;
   calls_.erase(at);
   if (job.hedge) {
     // Its rival goes on alone.
@@ -240,6 +241,8 @@ bool Scheduler::Impl::may_retry(Query& query, std::uint32_t index, EndpointId en
                                 Duration wait) {
   const auto& until = index != kPlanJob && query.is_sink(index) ? query.hard : query.soft;
   if (until && now_ + wait >= *until) return false;
+  const auto last = last_moment(query, index, endpoint);
+  if (last && now_ + wait > *last) return false;
   if (!is_usable(query, query.job(index), endpoint)) return false;
   if (!may_start_again(query, endpoint)) return false;
   count_again(query, endpoint);

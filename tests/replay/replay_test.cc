@@ -257,6 +257,15 @@ TEST(Replay, WhatTheSchedulerMustNotBeToldIsRefused) {
             "it is the record of a query that is not there.");
 }
 
+TEST(Replay, SizesThatWouldOverflowTheBooksAreRefused) {
+  std::string log = recorded(10);
+  replace_once(log, R"("question_bytes":200)", R"("question_bytes":4294967295)");
+  EXPECT_EQ(complaint_about(log), "run.log:2: the question is too long.");
+  log = recorded_with(R"("output_bytes":40)");
+  replace_once(log, R"("output_bytes":40)", R"("output_bytes":4294967295)");
+  EXPECT_TRUE(complaint_about(log).ends_with(": the answer is too long."));
+}
+
 TEST(Replay, AHeaderOutOfRangeIsRefused) {
   const std::string log = recorded(10);
   const auto with = [&](std::string_view what, std::string_view instead) {
