@@ -27,9 +27,9 @@ std::int64_t pico(double usd) {
 Result<Price> read_price(const Table& table) {
   HF_CHECK(table.allow({"prompt", "cached", "completion"}));
   // Dollars per million tokens; a million dollars per million is beyond any list.
-  HF_TRY(const auto prompt, table.number("prompt", 0, 1e5));
-  HF_TRY(const auto cached, table.number("cached", 0, 1e5));
-  HF_TRY(const auto completion, table.number("completion", 0, 1e5));
+  HF_TRY(const auto prompt, table.number("prompt", 0, 1e3));
+  HF_TRY(const auto cached, table.number("cached", 0, 1e3));
+  HF_TRY(const auto completion, table.number("completion", 0, 1e3));
   if (!prompt || !completion)
     return table.error("a price needs 'prompt' and 'completion', in dollars per million tokens.");
   const auto per_token = [](double per_million) { return PicoUsd(pico(per_million / 1e6)); };
