@@ -26,7 +26,7 @@ std::int64_t pico(double usd) {
 
 Result<Price> read_price(const Table& table) {
   HF_CHECK(table.allow({"prompt", "cached", "completion"}));
-  // Dollars per million tokens; a million dollars per million is beyond any list.
+  // Dollars per million tokens: beyond any list, and no product of tokens and price overflows.
   HF_TRY(const auto prompt, table.number("prompt", 0, 1e3));
   HF_TRY(const auto cached, table.number("cached", 0, 1e3));
   HF_TRY(const auto completion, table.number("completion", 0, 1e3));
