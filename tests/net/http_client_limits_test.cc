@@ -27,6 +27,7 @@ TEST_F(ClientTest, RequestWithABodyIsNeverSentTwice) {
   const CallResult lost = run(made);
   EXPECT_EQ(lost.error, CallError::kCut);
   EXPECT_EQ(lost.message, "the connection was closed before an answer came");
+  raw.join();
   ASSERT_EQ(requests.size(), 2U);
   EXPECT_TRUE(requests[1].ends_with("\r\n\r\ntwo")) << requests[1];
 }

@@ -114,6 +114,11 @@ class RawServer {
   RawServer(const RawServer&) = delete;
   RawServer& operator=(const RawServer&) = delete;
 
+  // Waits until the script is over; only then may be read what it has written.
+  void join() {
+    if (thread_.joinable()) thread_.join();
+  }
+
   // Serves one connection with `script`, then closes it.
   void serve_one(std::function<void(RawSocket&)> script) {
     thread_ = std::thread([this, script = std::move(script)] {
