@@ -68,9 +68,10 @@ sanitize: packages
 
 threads: packages
 	@test -f build/tsan/build.ninja || JOBS=$(JOBS) cmake --preset tsan
-	@ninja -C build/tsan -j$(JOBS) net_test runtime_test
+	@ninja -C build/tsan -j$(JOBS) net_test runtime_test store_test
 	@build/tsan/src/net_test --gtest_brief=1
 	@build/tsan/src/runtime_test --gtest_brief=1
+	@build/tsan/src/store_test --gtest_brief=1 --gtest_filter='Journal*:LeaseStore*:Reconcile*'
 
 mutants: packages
 	@JOBS=$(JOBS) mutants/run $(MUTANTS)
