@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -207,12 +208,8 @@ void add_engine(CLI::App& app) {
 }
 #endif
 
-int run(int argc, char** argv) {
-  CLI::App app(
-      "HybridFlow: splits a hard question into subtasks and runs each on a local or a cloud "
-      "model.");
-  app.require_subcommand(1);
-  app.set_help_all_flag("--help-all", "Help of every command");
+// The options of every command, filled in by the parser.
+struct Commands {
   AskOptions ask;
   PlanCommand plan;
   LedgerOptions ledger;
@@ -221,62 +218,67 @@ int run(int argc, char** argv) {
   SimulateOptions simulate;
   DoctorOptions doctor;
   bool version_json = false;
-  add_ask(app, ask);
-  add_plan(app, plan);
-  add_ledger(app, ledger);
-  add_models(app, models);
-  add_replay(app, replay);
-  add_simulate(app, simulate);
-  CLI::App& doctor_command =
-      *app.add_subcommand("doctor", "Check the installation, models and endpoints");
-  add_config_options(doctor_command, doctor.config);
-  doctor_command.add_flag("--json", doctor.json, "As JSON");
-  app.add_subcommand("version", "Show the version")->add_flag("--json", version_json, "As JSON");
+#ifdef HF_ENGINE
+  engine::EngineOptions engine;
+#endif
+};
+
+void add_commands(CLI::App& app, Commands& commands) {
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "Help of every command");
+  add_ask(app, commands.ask);
+  add_plan(app, commands.plan);
+  add_ledger(app, commands.ledger);
+  add_models(app, commands.models);
+  add_replay(app, commands.replay);
+  add_simulate(app, commands.simulate);
+  CLI::App& doctor = *app.add_subcommand("doctor", "Check the installation, models and endpoints");
+  add_config_options(doctor, commands.doctor.config);
+  doctor.add_flag("--json", commands.doctor.json, "As JSON");
+  app.add_subcommand("version", "Show the version")
+      ->add_flag("--json", commands.version_json, "As JSON");
   app.set_version_flag("--version", version_line());
 #ifdef HF_ENGINE
-  engine::EngineOptions engine_options;
-  add_engine(app, engine_options);
+  add_engine(app, commands.engine);
 #else
   add_engine(app);
 #endif
   refuse_empty_values(app);
+}
 
-  // Otherwise the complaint would be that a command is missing.
-  const auto is_named = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
-  if (argc > 1 && argv[1][0] != '-' && std::ranges::none_of(app.get_subcommands({}), is_named)) {
-    return complain(fmt::format("There is no command '{}' (see --help)", argv[1]), kBadUsage);
+// What the parser would complain of less plainly, or not at all.
+std::optional<std::string> misuse_of(const CLI::App& app, std::span<char*> arguments) {
+  const auto is_named = [&](const CLI::App* command) {
+    return command->get_name() == arguments[1];
+  };
+  if (arguments.size() > 1 && arguments[1][0] != '-' &&
+      std::ranges::none_of(app.get_subcommands({}), is_named)) {
+    return fmt::format("There is no command '{}' (see --help)", arguments[1]);
   }
-  const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
   const auto end = std::ranges::find(arguments, std::string_view("--"));
   const auto empty = std::find_if(arguments.begin(), end, is_empty_assignment);
-  if (empty != end) {
-    return complain(fmt::format("{} needs a value that is not empty (see --help)", *empty),
-                    kBadUsage);
-  }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& error) {
-    return complain(fmt::format("{} (see --help)", error.what()), kBadUsage);
-  }
+  if (empty == end) return std::nullopt;
+  return fmt::format("{} needs a value that is not empty (see --help)", *empty);
+}
 
-  if (app.got_subcommand("ask")) return run_ask(ask);
+int run_command(const CLI::App& app, Commands& commands) {
+  if (app.got_subcommand("ask")) return run_ask(commands.ask);
   if (app.got_subcommand("plan")) {
+    PlanCommand& plan = commands.plan;
     if (plan.json) plan.options.format = "json";
     return plan.parse.empty() ? run_plan(plan.options)
                               : run_plan_parse(plan.parse, plan.options.format);
   }
-  if (app.got_subcommand("replay")) return run_replay(replay);
-  if (app.got_subcommand("simulate")) return run_simulate(simulate);
-  if (app.got_subcommand("ledger")) return run_ledger(ledger);
+  if (app.got_subcommand("replay")) return run_replay(commands.replay);
+  if (app.got_subcommand("simulate")) return run_simulate(commands.simulate);
+  if (app.got_subcommand("ledger")) return run_ledger(commands.ledger);
   if (app.got_subcommand("models")) {
-    models.getenv = [](const char* name) -> const char* { return std::getenv(name); };
-    return run_models(models);
+    commands.models.getenv = [](const char* name) -> const char* { return std::getenv(name); };
+    return run_models(commands.models);
   }
-  if (app.got_subcommand("doctor")) return run_doctor(doctor);
+  if (app.got_subcommand("doctor")) return run_doctor(commands.doctor);
 #ifdef HF_ENGINE
-  if (app.got_subcommand("engine")) return run_engine_command(engine_options);
+  if (app.got_subcommand("engine")) return run_engine_command(commands.engine);
 #else
   if (app.got_subcommand("engine")) {
     return complain(
@@ -285,7 +287,25 @@ int run(int argc, char** argv) {
         kBadUsage);
   }
 #endif
-  return run_version(version_json);
+  return run_version(commands.version_json);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(
+      "HybridFlow: splits a hard question into subtasks and runs each on a local or a cloud "
+      "model.");
+  Commands commands;
+  add_commands(app, commands);
+  const auto misuse = misuse_of(app, std::span(argv, static_cast<std::size_t>(argc)));
+  if (misuse) return complain(*misuse, kBadUsage);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return complain(fmt::format("{} (see --help)", error.what()), kBadUsage);
+  }
+  return run_command(app, commands);
 }
 
 // A descriptor that the caller has closed would be given to the next file or socket; this keeps its

@@ -20,9 +20,8 @@ bool consists_of(std::string_view text, std::string_view marks) {
 
 bool is_port(std::string_view text) {
   std::uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, port);
-  return error == std::errc() && stopped == end && port > 0;
+  const auto [stopped, error] = std::from_chars(text.begin(), text.end(), port);
+  return error == std::errc() && stopped == text.end() && port > 0;
 }
 
 std::optional<std::string> fault_of_authority(std::string_view authority) {

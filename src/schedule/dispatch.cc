@@ -374,9 +374,7 @@ void Scheduler::Impl::start_node(Query& query, std::uint32_t index, Decision dec
   if (record.attempts++ == 0) record.started = now_ - query.arrived;
 
   Start what;
-  what.prompt = query.is_whole         ? Prompt::kWhole
-                : query.is_sink(index) ? Prompt::kSink
-                                       : Prompt::kSubtask;
+  what.prompt = prompt_for(query, index);
   what.endpoint = decision.endpoint;
   what.worst = worst_at(decision.endpoint, bound);
   what.priority = priority_of(query, index);
@@ -390,6 +388,11 @@ void Scheduler::Impl::start_node(Query& query, std::uint32_t index, Decision dec
   record.decision = std::move(decision);
   start(query, index, std::move(what));
   arm_hedge(query, index);
+}
+
+Prompt Scheduler::Impl::prompt_for(const Query& query, std::uint32_t index) {
+  if (query.is_whole) return Prompt::kWhole;
+  return query.is_sink(index) ? Prompt::kSink : Prompt::kSubtask;
 }
 
 std::vector<SubtaskId> Scheduler::Impl::done_inputs(const Query& query, std::uint32_t index) const {

@@ -50,9 +50,7 @@ void Scheduler::Impl::hedge(Query& query, std::uint32_t index) {
 
   Start what;
   what.kind = CallKind::kHedge;
-  what.prompt = query.is_whole         ? Prompt::kWhole
-                : query.is_sink(index) ? Prompt::kSink
-                                       : Prompt::kSubtask;
+  what.prompt = prompt_for(query, index);
   what.endpoint = *rival;
   what.worst = worst_at(*rival, bound_of(query, index));
   what.priority = priority_of(query, index);

@@ -124,6 +124,7 @@ class Scheduler::Impl {
   [[nodiscard]] Amounts amounts_of(EndpointId endpoint, const Usage& usage) const;
   [[nodiscard]] Tokens expected_of(const Query& query, std::uint32_t index) const;
   void start_node(Query& query, std::uint32_t index, Decision decision, const Usage& bound);
+  [[nodiscard]] static Prompt prompt_for(const Query& query, std::uint32_t index);
   [[nodiscard]] std::vector<SubtaskId> done_inputs(const Query& query, std::uint32_t index) const;
   void start(Query& query, std::uint32_t index, Start start);
 
