@@ -40,7 +40,8 @@ Result<std::unique_ptr<BudgetLease>> BudgetLease::open(const LedgerConfig& ledge
 
 BudgetLease::~BudgetLease() {
   // If the store fails now, the lease stays counted as spent until it is reconciled.
-  if (lease_) static_cast<void>(store_->give_back(*lease_));
+  if (!lease_) return;
+  [[maybe_unused]] const auto returned = store_->give_back(*lease_);
 }
 
 BudgetChanged BudgetLease::want(const Amounts& needed) {
@@ -87,7 +88,7 @@ void BudgetLease::booked(CallId call, const Amounts& actual) {
   spent_ += actual;
   open_.erase(found);
   // A failed write is told by the next `started`, which then refuses.
-  static_cast<void>(store_->settled(*lease_, call, actual));
+  [[maybe_unused]] const auto written = store_->settled(*lease_, call, actual);
 }
 
 }  // namespace hf

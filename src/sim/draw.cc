@@ -69,7 +69,7 @@ double Draw::number(Rng& rng) const {
 }
 
 std::int64_t Draw::count(Rng& rng) const {
-  return static_cast<std::int64_t>(number(rng) + 0.5);
+  return std::llround(number(rng));
 }
 
 }  // namespace hf::sim

@@ -1,6 +1,7 @@
 #include "sim/sampled.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace hf::sim {
 namespace {
@@ -125,7 +126,7 @@ void Sampled::play_out(const EndpointModel& model, const CallView& call, Rng& rn
   } else {
     const Tokens planned = call.step != nullptr ? call.step->subtask.expected : call.query.expected;
     if (call.step != nullptr) bytes += call.step->task_bytes;
-    tokens = static_cast<std::int64_t>(static_cast<double>(planned.count()) * length + 0.5);
+    tokens = std::llround(static_cast<double>(planned.count()) * length);
   }
   const std::int64_t most = call.start.max_tokens.count();
   course.is_cut_by_length = call.plan == nullptr && tokens > most;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -54,9 +55,7 @@ Result<Price> read_price(const Table& table) {
   double cached = prompt;
   HF_CHECK(set_number(cached, table, "cached", 0, 1e3));
   if (cached > prompt) return table.bad("cached", "at most the price of 'prompt'");
-  const auto pico = [](double per_million) {
-    return PicoUsd(static_cast<std::int64_t>(per_million * 1e6 + 0.5));
-  };
+  const auto pico = [](double per_million) { return PicoUsd(std::llround(per_million * 1e6)); };
   return Price{.prompt = pico(prompt), .cached = pico(cached), .completion = pico(completion)};
 }
 
