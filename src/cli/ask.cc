@@ -163,8 +163,8 @@ LiveView::Style choose_style(const AskOptions& options) {
 }
 
 // Runs one query to its end. Ctrl-C cancels and settles; a second one ends at once.
-Result<Receipt> run_query(const Config& config, UserQuery query, const LiveView::Style& style,
-                          Recorder* recorder) {
+Result<Receipt> run_query(const ConfigOptions& asked, const Config& config, UserQuery query,
+                          const LiveView::Style& style, Recorder* recorder) {
   HF_TRY(RuntimeOptions options, runtime_options());
   options.recorder = recorder;
   net::EventLoop loop;
@@ -177,6 +177,7 @@ Result<Receipt> run_query(const Config& config, UserQuery query, const LiveView:
     cancel();
   });
   HF_TRY(const auto runtime, Runtime::create(loop, config, options));
+  say_without_cloud(asked, config);
   std::vector<Endpoint> endpoints;
   for (const EndpointConfig& endpoint : config.endpoints) endpoints.push_back(endpoint.endpoint);
   Receipt result;
@@ -225,16 +226,7 @@ Result<Config> read_config(const ConfigOptions& options) {
                 "--config FILE (docs/configuration.md).");
   }
   if (options.lab) return lab_config(env);
-  HF_TRY(Config config, default_config(env));
-  const bool has_cloud = std::ranges::any_of(
-      config.endpoints, [](const EndpointConfig& e) { return e.endpoint.tier == Tier::kCloud; });
-  if (!has_cloud) {
-    complain(
-        "no cloud is configured, so everything runs on the edge model; try --lab, or --config "
-        "FILE.",
-        0);
-  }
-  return config;
+  return default_config(env);
 }
 
 Result<void> choose_planner(const std::string& name, Config& config) {
@@ -250,6 +242,16 @@ Result<void> choose_planner(const std::string& name, Config& config) {
 }
 
 }  // namespace
+
+void say_without_cloud(const ConfigOptions& options, const Config& config) {
+  const bool has_cloud = std::ranges::any_of(
+      config.endpoints, [](const EndpointConfig& e) { return e.endpoint.tier == Tier::kCloud; });
+  if (has_cloud || !options.file.empty()) return;
+  complain(
+      "no cloud is configured, so everything runs on the edge model; try --lab, or --config "
+      "FILE.",
+      0);
+}
 
 Result<Config> configure(const ConfigOptions& options) {
   HF_TRY(Config config, read_config(options));
@@ -290,7 +292,7 @@ int run_ask(const AskOptions& options) {
     if (!created) return complain(created.error().message, kBadUsage);
     recorder = *std::move(created);
   }
-  const auto receipt = run_query(*config, *std::move(query), style, recorder.get());
+  const auto receipt = run_query(options.config, *config, *std::move(query), style, recorder.get());
   if (recorder) {
     recorder->finish();
     if (!recorder->trouble().empty()) complain(recorder->trouble(), kFailed);

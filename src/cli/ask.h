@@ -51,7 +51,11 @@ struct PlanOptions {
 int run_ask(const AskOptions& options);
 int run_plan(const PlanOptions& options);
 
-// Reads the configuration and says on standard error what is worth knowing about it.
+// Says on standard error that nothing but the built-in edge model is used, if that is so. To be
+// called when nothing can be refused any more, so that a refusal stands alone.
+void say_without_cloud(const ConfigOptions& options, const Config& config);
+
+// Reads the configuration.
 Result<Config> configure(const ConfigOptions& options);
 
 // The text itself, or all of standard input for "-". Refuses what is empty, too long or not UTF-8.

@@ -16,6 +16,7 @@
 #include "store/lease_store.h"
 #include "store/schema.h"
 #include "wire/json.h"
+#include "wire/receipt_json.h"
 
 namespace hf::cli {
 namespace {
@@ -23,12 +24,8 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = wire::json;
 
-// Dollars to the last digit: "0.0125".
 std::string dollars(std::int64_t pico) {
-  std::string text = fmt::format("{}.{:012}", pico / kPicoPerUsd, pico % kPicoPerUsd);
-  text.erase(text.find_last_not_of('0') + 1);
-  if (text.back() == '.') text.pop_back();
-  return text;
+  return wire::usd_text(PicoUsd(pico));
 }
 
 std::string tokens(std::int64_t count) {

@@ -57,6 +57,7 @@ int run_plan(const PlanOptions& options) {
   loop.on_signal([&cancel](int) { cancel(); });
   const auto runtime = Runtime::create(loop, *config, *paths);
   if (!runtime) return complain(runtime.error().message, kBadUsage);
+  say_without_cloud(options.config, *config);
   PlanWatcher watcher(loop);
   UserQuery query;
   query.question = *std::move(question);

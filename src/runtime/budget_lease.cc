@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "store/amounts.h"
 #include "store/slice.h"
 
 namespace hf {
@@ -14,10 +15,6 @@ namespace {
 Amounts least_of(const Amounts& needed, const Amounts& free) {
   return {std::max(needed.usd - free.usd, PicoUsd(0)),
           std::max(needed.cloud_tokens - free.cloud_tokens, Tokens(0))};
-}
-
-Amounts minus(Amounts a, const Amounts& b) {
-  return a -= b;
 }
 
 }  // namespace
@@ -57,11 +54,11 @@ BudgetChanged BudgetLease::want(const Amounts& needed) {
     return answer(std::move(refusal));
   };
 
-  const Amounts least = least_of(needed, minus(minus(leased_, spent_), held_));
+  const Amounts least = least_of(needed, store::minus(store::minus(leased_, spent_), held_));
   const auto left = store_->left(scope_);
   if (!left) return failed(left.error());
-  const Amounts wanted =
-      store::slice({.least = least, .recent = minus(spent_, spent_at_last_lease_), .left = *left});
+  const Amounts wanted = store::slice(
+      {.least = least, .recent = store::minus(spent_, spent_at_last_lease_), .left = *left});
   const auto taken =
       lease_ ? store_->extend(*lease_, wanted, least) : store_->take(scope_, wanted, least);
   if (!taken) return failed(taken.error());

@@ -260,6 +260,15 @@ def width_of(text):
     return sum(2 if "\u2e80" <= c <= "\ua97f" else 1 for c in text)
 
 
+class Refusals(unittest.TestCase):
+    def test_a_refusal_without_a_configuration_stands_alone(self):
+        for arguments in (("--deadline", "soon"), ("--plan", "/nonexistent"), ("--scope", "team")):
+            with self.subTest(arguments):
+                code, out, err = run("ask", *arguments, "x")
+                self.assertEqual((code, out), (2, ""))
+                self.assertEqual(err.count("\n"), 1, err)
+
+
 class Signals(WithStub):
     def test_before_anything_has_begun_they_end_with_the_same_code(self):
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
