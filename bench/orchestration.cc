@@ -289,19 +289,20 @@ double run_core(Scheduler& scheduler, QueryId query, std::string_view plan) {
     const Usage usage{.prompt = Tokens(400), .cached = Tokens(0), .completion = Tokens(40)};
     feed(CallDone{.call = call.call, .usage = usage, .output_bytes = 150, .signals = {}});
   };
+  FeatureReader features(nullptr);
   const auto take = [&](const std::vector<PlannedStep>& steps) {
     for (const PlannedStep& step : steps) {
       feed(StepParsed{.query = query,
                       .id = step.id,
                       .subtask = step.subtask,
                       .task_bytes = static_cast<std::uint32_t>(step.task.size()),
-                      .features = task_features(step.task, step.difficulty)});
+                      .features = features.read(step.task, step.difficulty)});
     }
   };
   feed(QueryArrived{.query = query,
                     .budget = {},
                     .question_bytes = static_cast<std::uint32_t>(kQuestion.size()),
-                    .features = task_features(kQuestion, 0),
+                    .features = features.read(kQuestion, 0),
                     .seed = index_of(query)});
   const StartCall planner = running.front();
   running.pop_front();

@@ -168,7 +168,7 @@ void LiveView::on_call_start(const StartCall& call, const RunRecord& record) {
   row_of_call_[call.call] = index;
   const auto& decision = record.subtasks[index].decision;
   say(fmt::format("step {} starts on {} ({})", row.label, row.place,
-                  decision ? decision->reason : ""));
+                  decision ? decision->reason.view() : ""));
   redraw();
 }
 

@@ -32,7 +32,7 @@ std::string job_of(const StartCall& call) {
 }
 
 std::string_view reason_of(const Choice& choice) {
-  return choice.decision ? std::string_view(choice.decision->reason) : "the planner";
+  return choice.decision ? choice.decision->reason.view() : "the planner";
 }
 
 const std::string& endpoint_of(const ReplayReport& report, const Choice& choice) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -107,6 +108,7 @@ std::string json_members(const sim::Summary& summary) {
   for (std::size_t i = 0; i < summary.outcomes.size(); ++i) {
     outcomes[sim::word(static_cast<Outcome>(i))] = summary.outcomes[i];
   }
+  outcomes["lost"] = summary.lost;
   json::object faults;
   for (std::size_t i = 0; i < sim::kFaults; ++i) {
     faults[sim::name_of(static_cast<sim::Fault>(i))] = summary.faults[i];
@@ -144,6 +146,7 @@ std::string text_of(const sim::Summary& summary) {
   for (std::size_t i = 0; i < summary.outcomes.size(); ++i) {
     out += fmt::format(", {} {}", summary.outcomes[i], sim::word(static_cast<Outcome>(i)));
   }
+  if (summary.lost > 0) out += fmt::format(", {} lost", summary.lost);
   out += fmt::format("\nright       {} ({:.1f} %)\n", summary.right, share(summary.right));
   out += fmt::format("spent       ${:.6f}, {} cloud tokens, {} edge tokens\n",
                      dollars(summary.sums.usd), summary.sums.cloud_tokens.count(),
@@ -176,12 +179,25 @@ void name_the_seed(int /*signal*/) {
       ::write(STDERR_FILENO, text.data(), static_cast<std::size_t>(end - text.data()));
 }
 
+// As one word of a shell, whatever is in it.
+std::string quoted(const std::string& text) {
+  const bool is_plain = std::ranges::all_of(text, [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("-_./").contains(c);
+  });
+  if (is_plain) return text;
+  std::string out = "'";
+  for (const char c : text) {
+    out += c == '\'' ? std::string_view("'\\''") : std::string_view(&c, 1);
+  }
+  return out + "'";
+}
+
 void complain_of(const SimulateOptions& options, const sim::SeedResult& result) {
   for (const std::string& violation : result.violations) {
     fmt::print(stderr, "hybridflow: seed {}: {}\n", result.seed, violation);
   }
   fmt::print(stderr, "  replay it: hybridflow simulate {} --seeds {}{}{} --trace -\n",
-             options.world, result.seed, options.policy.empty() ? "" : " --policy ",
+             quoted(options.world), result.seed, options.policy.empty() ? "" : " --policy ",
              options.policy);
 }
 

@@ -294,9 +294,9 @@ Result<void> read_route(const Table& root, Config& config) {
   HF_CHECK(table->allow({"policy", "cloud_share", "threshold", "difficulty"}));
   HF_TRY(const auto policy, table->text("policy"));
   if (policy) {
-    if (std::ranges::find(policy_names(), *policy) == policy_names().end()) {
+    if (std::ranges::find(live_policy_names(), *policy) == live_policy_names().end()) {
       return table->error_at("policy", fmt::format("unknown policy '{}'; known: {}.", *policy,
-                                                   fmt::join(policy_names(), ", ")));
+                                                   fmt::join(live_policy_names(), ", ")));
     }
     config.policy = *policy;
   }

@@ -73,6 +73,7 @@ struct Batcher::Slot {
   std::size_t in_batch = 0;     // Tokens in the current batch.
   std::int32_t logits_at = -1;  // Row of the batch with its logits, if any.
   double logprob_sum = 0;
+  std::vector<float> token_logprobs;
   double margin_sum = 0;
   std::vector<wire::TokenLogprob> logprobs;  // Not told yet.
 };
@@ -312,6 +313,7 @@ void Batcher::sample(Slot& slot) {
   ++slot.generated;
   ++stats_.completion_tokens;
   slot.logprob_sum += choice->logprob;
+  slot.token_logprobs.push_back(static_cast<float>(choice->logprob));
   slot.margin_sum += choice->margin;
   if (choice->is_end) return finish(slot, slot.text.finish(), "stop");
 
@@ -350,8 +352,9 @@ void Batcher::finish(Slot& slot, std::string content, const char* reason) {
   piece.usage = Usage{.prompt = Tokens(static_cast<std::int64_t>(slot.prompt)),
                       .cached = Tokens(static_cast<std::int64_t>(slot.cached)),
                       .completion = Tokens(static_cast<std::int64_t>(slot.generated))};
-  piece.signals =
-      Signals{.mean_logprob = slot.logprob_sum / count, .margin = slot.margin_sum / count};
+  piece.signals = Signals{.mean_logprob = slot.logprob_sum / count,
+                          .low_logprob = tenth_percentile(slot.token_logprobs),
+                          .margin = slot.margin_sum / count};
   slot.job.tell(std::move(piece));
   slot.phase = Slot::Phase::kFinished;
 }

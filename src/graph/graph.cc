@@ -24,7 +24,7 @@ SubtaskId Graph::add(Subtask subtask) {
                         inputs[i]) == inputs.begin() + static_cast<std::ptrdiff_t>(i));
   }
   for (const SubtaskId input : inputs) nodes_[index_of(input)].dependants.push_back(id);
-  nodes_.push_back({std::move(subtask), {}});
+  nodes_.emplace_back().subtask = std::move(subtask);
   return id;
 }
 
@@ -47,33 +47,28 @@ std::vector<SubtaskId> Graph::not_reaching(SubtaskId sink) const {
   return lost;
 }
 
-std::vector<std::int64_t> Graph::tails(Tokens otherwise) const {
-  std::vector<std::int64_t> tail(nodes_.size());
+std::vector<Graph::Path> Graph::paths(Tokens otherwise, std::vector<Path> used) const {
+  std::vector<Path> paths = std::move(used);
+  paths.assign(nodes_.size(), Path{});
+  std::int64_t critical = 0;
   for (std::size_t i = nodes_.size(); i-- > 0;) {
     std::int64_t longest = 0;
     for (const SubtaskId next : nodes_[i].dependants) {
-      longest = std::max(longest, tail[index_of(next)]);
+      longest = std::max(longest, paths[index_of(next)].tail);
     }
-    tail[i] = longest + length_of(nodes_[i].subtask, otherwise);
+    paths[i].tail = longest + length_of(nodes_[i].subtask, otherwise);
+    critical = std::max(critical, paths[i].tail);
   }
-  return tail;
-}
-
-std::vector<std::int64_t> Graph::slack(Tokens otherwise) const {
-  const std::vector<std::int64_t> tail = tails(otherwise);
-  std::int64_t critical = 0;
-  for (const std::int64_t length : tail) critical = std::max(critical, length);
-
-  std::vector<std::int64_t> head(nodes_.size());  // Largest sum of lengths before the node.
-  std::vector<std::int64_t> slack(nodes_.size());
+  // Until its own turn is over, `slack` is the largest sum of lengths before the node.
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    for (const SubtaskId input : nodes_[i].subtask.relies_on) {
-      const std::size_t at = index_of(input);
-      head[i] = std::max(head[i], head[at] + length_of(nodes_[at].subtask, otherwise));
+    const std::int64_t before = paths[i].slack;
+    paths[i].slack = critical - before - paths[i].tail;
+    const std::int64_t until = before + length_of(nodes_[i].subtask, otherwise);
+    for (const SubtaskId next : nodes_[i].dependants) {
+      paths[index_of(next)].slack = std::max(paths[index_of(next)].slack, until);
     }
-    slack[i] = critical - head[i] - tail[i];
   }
-  return slack;
+  return paths;
 }
 
 std::size_t Graph::depth() const {

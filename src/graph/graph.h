@@ -22,6 +22,9 @@ class Graph {
   // REQUIRES: every input is the id of a node that is already there, none twice.
   SubtaskId add(Subtask subtask);
 
+  // Removes all nodes and keeps their memory.
+  void clear() { nodes_.clear(); }
+
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
   [[nodiscard]] const Subtask& operator[](SubtaskId id) const {
     return nodes_[index_of(id)].subtask;
@@ -31,13 +34,15 @@ class Graph {
   // Nodes from which `sink` cannot be reached, in id order.
   [[nodiscard]] std::vector<SubtaskId> not_reaching(SubtaskId sink) const;
 
-  // Per node, the largest sum of lengths on any path from it to a node without dependants, itself
-  // included: the node to start first is the one with the longest tail. Length is `expected`, or
-  // `otherwise` where none is given. O(nodes + edges).
-  [[nodiscard]] std::vector<std::int64_t> tails(Tokens otherwise) const;
+  struct Path {
+    std::int64_t tail = 0;   // Largest sum of lengths on any path from here to a node without
+                             // dependants, this one included: the longest is started first.
+    std::int64_t slack = 0;  // How much longer it may take without lengthening the critical path.
+  };
 
-  // Per node, how much longer it may take without lengthening the critical path, in the same units.
-  [[nodiscard]] std::vector<std::int64_t> slack(Tokens otherwise) const;
+  // Per node, in the memory of `used`. Length is `expected`, or `otherwise` where none is given.
+  // O(nodes + edges).
+  [[nodiscard]] std::vector<Path> paths(Tokens otherwise, std::vector<Path> used = {}) const;
 
   // Longest chain, in nodes. 0 for an empty graph.
   [[nodiscard]] std::size_t depth() const;
@@ -45,7 +50,7 @@ class Graph {
  private:
   struct Node {
     Subtask subtask;
-    std::vector<SubtaskId> dependants;
+    SubtaskIds dependants;
   };
   std::vector<Node> nodes_;
 };

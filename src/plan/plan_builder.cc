@@ -217,7 +217,7 @@ bool PlanBuilder::is_resolved(std::size_t at, When when) {
 // REQUIRES: all references of the draft are released.
 void PlanBuilder::release(std::size_t at) {
   Draft& draft = drafts_[at];
-  std::vector<SubtaskId> inputs;
+  SubtaskIds inputs;
   for (const std::string& ref : draft.refs) inputs.push_back(*drafts_[by_label_.at(ref)].id);
 
   if (inputs.empty() && draft.role == Role::kGenerate) {
@@ -298,7 +298,7 @@ PlanEnd PlanBuilder::finish() {
 std::optional<SubtaskId> PlanBuilder::find_sink() {
   if (steps_.empty()) return std::nullopt;
   if (last_generate_) return drafts_[*last_generate_].id;
-  const std::vector<SubtaskId> ends = leaves();
+  const SubtaskIds ends = leaves();
   if (steps_.size() > 1 && (has_roles_ || ends.size() > 1)) return add_sink();
   HF_ASSERT(ends.size() == 1);
   steps_[index_of(ends.front())].subtask.role = Role::kGenerate;
@@ -317,12 +317,12 @@ SubtaskId PlanBuilder::add_sink() {
 }
 
 // Released steps that nothing relies on, in id order.
-std::vector<SubtaskId> PlanBuilder::leaves() const {
+SubtaskIds PlanBuilder::leaves() const {
   std::vector<bool> is_used(steps_.size());
   for (const PlannedStep& step : steps_) {
     for (const SubtaskId input : step.subtask.relies_on) is_used[index_of(input)] = true;
   }
-  std::vector<SubtaskId> ends;
+  SubtaskIds ends;
   for (const PlannedStep& step : steps_) {
     if (!is_used[index_of(step.id)]) ends.push_back(step.id);
   }

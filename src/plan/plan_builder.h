@@ -68,7 +68,7 @@ class PlanBuilder {
   SubtaskId add_sink();
 
   void drop_reference(Draft& draft, const std::string& ref, std::string_view why);
-  [[nodiscard]] std::vector<SubtaskId> leaves() const;
+  [[nodiscard]] SubtaskIds leaves() const;
   [[nodiscard]] bool is_taken(std::string_view label) const;
   std::string next_label();
 

@@ -1,6 +1,6 @@
 #include "route/pick.h"
 
-#include <utility>
+#include <algorithm>
 
 #include "base/assert.h"
 #include "base/rng.h"
@@ -30,19 +30,50 @@ const Candidate* best_of(std::span<const Candidate> candidates, Tier tier) {
   return best;
 }
 
-Decision pick(const RouteInput& input, Tier wanted, std::string reason) {
+Decision pick(const RouteInput& input, Tier wanted, Reason reason) {
   const Candidate* best = best_of(input.candidates, wanted);
   if (best == nullptr) {
     best = best_of(input.candidates, wanted == Tier::kEdge ? Tier::kCloud : Tier::kEdge);
-    reason +=
-        wanted == Tier::kEdge ? "; no edge endpoint can do it" : "; no cloud endpoint can do it";
+    reason.append(wanted == Tier::kEdge ? "; no edge endpoint can do it"
+                                        : "; no cloud endpoint can do it");
   }
   HF_ASSERT(best != nullptr);
   Decision decision;
   decision.endpoint = best->endpoint;
   decision.tier = best->tier;
-  decision.reason = std::move(reason);
+  decision.reason = reason;
   return decision;
+}
+
+std::optional<Decision> forced(const RouteInput& input) {
+  if (best_of(input.candidates, Tier::kCloud) == nullptr) {
+    return pick(input, Tier::kEdge, "only the edge can do it");
+  }
+  if (best_of(input.candidates, Tier::kEdge) == nullptr) {
+    return pick(input, Tier::kCloud, "only the cloud can do it");
+  }
+  return std::nullopt;
+}
+
+const Candidate& cloud_of(const RouteInput& input) {
+  const Candidate* cloud = best_of(input.candidates, Tier::kCloud);
+  HF_ASSERT(cloud != nullptr);
+  return *cloud;
+}
+
+double dollars(PicoUsd usd) {
+  return static_cast<double>(usd.count()) / static_cast<double>(kPicoPerUsd);
+}
+
+double relative_cost(const RouteInput& input) {
+  if (!input.allowance || input.allowance->ahead <= PicoUsd(0)) return 1;
+  const double mean = dollars(input.allowance->ahead) / std::max(input.allowance->decisions, 1.0);
+  return std::max(dollars(cloud_of(input).expected_usd) / mean, 1e-6);
+}
+
+double affordable_share(const RouteInput& input) {
+  if (!input.allowance || input.allowance->ahead <= PicoUsd(0)) return 1;
+  return std::clamp(dollars(input.allowance->left) / dollars(input.allowance->ahead), 0.0, 1.0);
 }
 
 double draw(const RouteInput& input) {

@@ -7,10 +7,22 @@
 
 namespace hf {
 
+using ModelPtr = std::shared_ptr<const learn::Model>;
+
 std::unique_ptr<Router> make_prefer_policy(Tier tier);
-std::unique_ptr<Router> make_random_policy(double cloud_share);
-std::unique_ptr<Router> make_fixed_policy(double threshold);
+std::unique_ptr<Router> make_random_policy(const PolicyOptions& options);
+std::unique_ptr<Router> make_category_policy(ModelPtr model);
+std::unique_ptr<Router> make_fixed_policy(const PolicyOptions& options, ModelPtr model);
 std::unique_ptr<Router> make_difficulty_policy(std::uint8_t rating);
-std::unique_ptr<Router> make_hybridflow_policy(double threshold);
+std::unique_ptr<Router> make_hybridflow_policy(const PolicyOptions& options, ModelPtr model);
+std::unique_ptr<Router> make_release_policy();
+std::unique_ptr<Router> make_knn_policy(ModelPtr model);
+std::unique_ptr<Router> make_linucb_policy(ModelPtr model);
+std::unique_ptr<Router> make_pacer_policy(ModelPtr model);
+std::unique_ptr<Router> make_zcl_policy(ModelPtr model);
+std::unique_ptr<Router> make_dual_policy(ModelPtr model);
+enum class CascadeRule : std::uint8_t { kFrugal, kUcci, kDot };
+std::unique_ptr<Router> make_cascade_policy(CascadeRule rule, ModelPtr model);
+std::unique_ptr<Router> make_spar_policy(const SparOptions& options, ModelPtr model);
 
 }  // namespace hf

@@ -1,6 +1,4 @@
 // "difficulty": the planner's own rating decides; without one, a rating derived from the text.
-#include <fmt/format.h>
-
 #include "route/pick.h"
 #include "route/policies.h"
 #include "route/predictor.h"
@@ -16,9 +14,9 @@ class DifficultyPolicy : public Router {
     const double difficulty = difficulty_of(input.features, input.role);
     const bool to_cloud = difficulty >= static_cast<double>(rating_);
     return pick(input, to_cloud ? Tier::kCloud : Tier::kEdge,
-                fmt::format("{} {:.1f} {} {}",
-                            input.features.difficulty == 0 ? "estimated difficulty" : "difficulty",
-                            difficulty, to_cloud ? ">=" : "<", rating_));
+                Reason("{} {:.1f} {} {}",
+                       input.features.difficulty == 0 ? "estimated difficulty" : "difficulty",
+                       difficulty, to_cloud ? ">=" : "<", rating_));
   }
 
  private:

@@ -1,36 +1,52 @@
-// "fixed": the cloud wherever the predicted gain exceeds a threshold that never moves.
-#include <fmt/format.h>
+// "fixed": the cloud wherever the predicted gain exceeds a threshold that never moves, as RouteLLM
+// does with its win probability (Ong et al., arXiv 2406.18665).
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "route/pick.h"
 #include "route/policies.h"
 #include "route/predictor.h"
+#include "route/threshold.h"
 
 namespace hf {
 namespace {
 
 class FixedPolicy : public Router {
  public:
-  explicit FixedPolicy(double threshold) : threshold_(threshold) {}
+  FixedPolicy(const PolicyOptions& options, ModelPtr model) : predictor_(std::move(model)) {
+    if (!options.is_tuned) threshold_ = options.threshold;
+  }
 
   Decision choose(const RouteInput& input) override {
-    const double gain = chances(input.features, input.role, input.is_whole_question).gain();
-    const bool to_cloud = gain > threshold_;
+    if (!threshold_) threshold_ = tuned(affordable_share(input));
+    const double gain = predictor_.before(input).gain();
+    const bool to_cloud = gain > *threshold_;
     Decision decision =
         pick(input, to_cloud ? Tier::kCloud : Tier::kEdge,
-             fmt::format("gain {:.2f} {} {:.2f}", gain, to_cloud ? ">" : "<=", threshold_));
+             Reason("gain {:.2f} {} {:.2f}", gain, to_cloud ? ">" : "<=", *threshold_));
     decision.utility = gain;
-    decision.threshold = threshold_;
+    decision.threshold = *threshold_;
     return decision;
   }
 
  private:
-  const double threshold_;
+  [[nodiscard]] double tuned(double share) const {
+    std::vector<Scored> past;
+    for (const PastDecision& each : predictor_.past()) {
+      past.push_back({each.before.gain(), each.cost});
+    }
+    return threshold_for(past, share, 0);
+  }
+
+  Predictor predictor_;
+  std::optional<double> threshold_;
 };
 
 }  // namespace
 
-std::unique_ptr<Router> make_fixed_policy(double threshold) {
-  return std::make_unique<FixedPolicy>(threshold);
+std::unique_ptr<Router> make_fixed_policy(const PolicyOptions& options, ModelPtr model) {
+  return std::make_unique<FixedPolicy>(options, std::move(model));
 }
 
 }  // namespace hf

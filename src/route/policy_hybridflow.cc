@@ -3,19 +3,24 @@
 // The cloud gets the subtask iff gain - lambda * cost > tau0. Cost is half dollars (of the budget),
 // half seconds added to the critical path (of the deadline). Lambda is the price of cost: it rises
 // when the budget is spent faster than the plan advances and falls when there is room.
-#include <fmt/format.h>
-
+//
+// Tuned, for a stream of decisions that share one budget: gain > (price + rise * spent) * cost,
+// with cost in units of an average decision, and price and rise found on the calibration rows.
 #include <algorithm>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "route/pick.h"
 #include "route/policies.h"
 #include "route/predictor.h"
+#include "route/threshold.h"
 
 namespace hf {
 namespace {
 
 constexpr double kLambdaBase = 1.0;
-constexpr double kLambdaRise = 4.0;  // Per unit by which spending runs ahead of progress.
 
 double ratio(std::int64_t part, std::int64_t whole) {
   if (part <= 0) return 0;
@@ -52,23 +57,51 @@ double cost_of_cloud(const RouteInput& input, const Candidate& cloud, const Cand
   return std::clamp(0.5 * money + 0.5 * time, 0.0, 1.0);
 }
 
+// What one past stream would have gained with the threshold base + rise * spent on gain over cost.
+double gained(std::span<const PastDecision> past, double share, double base, double rise) {
+  double money = 0;
+  for (const PastDecision& each : past) money += each.cost * share;
+  double spent = 0;
+  double sum = 0;
+  for (const PastDecision& each : past) {
+    const double gain = each.before.gain();
+    const double threshold = std::max(0.0, base + rise * spent / money);
+    if (gain <= threshold * each.cost || spent + each.cost > money) continue;
+    spent += each.cost;
+    sum += gain;
+  }
+  return sum;
+}
+
 class HybridflowPolicy : public Router {
  public:
-  explicit HybridflowPolicy(double threshold) : threshold_(threshold) {}
+  HybridflowPolicy(const PolicyOptions& options, ModelPtr model)
+      : predictor_(std::move(model)),
+        is_tuned_(options.is_tuned),
+        threshold_(options.threshold),
+        rise_(options.rise) {}
 
   Decision choose(const RouteInput& input) override {
     const Candidate* cloud = best_of(input.candidates, Tier::kCloud);
     if (cloud == nullptr) return pick(input, Tier::kEdge, "only the edge can do it");
 
-    const double gain = chances(input.features, input.role, input.is_whole_question).gain();
-    const double cost = cost_of_cloud(input, *cloud, best_of(input.candidates, Tier::kEdge));
-    const double lambda =
-        std::max(0.0, kLambdaBase + kLambdaRise * (spent_share(input.budget) - input.progress));
-    const double threshold = threshold_ + lambda * cost;
+    const double gain = predictor_.before(input).gain();
+    const double spent = spent_share(input.budget);
+    double cost = 0;
+    double threshold = 0;
+    if (is_tuned_) {
+      if (!tuned_price_) tune(affordable_share(input));
+      cost = relative_cost(input);
+      threshold = std::max(0.0, *tuned_price_ + rise_ * spent) * cost;
+    } else {
+      cost = cost_of_cloud(input, *cloud, best_of(input.candidates, Tier::kEdge));
+      const double lambda = std::max(0.0, kLambdaBase + rise_ * (spent - input.progress));
+      threshold = threshold_ + lambda * cost;
+    }
     const bool to_cloud = gain > threshold;
-    Decision decision = pick(
-        input, to_cloud ? Tier::kCloud : Tier::kEdge,
-        fmt::format("gain {:.2f} {} threshold {:.2f}", gain, to_cloud ? ">" : "<=", threshold));
+    Decision decision =
+        pick(input, to_cloud ? Tier::kCloud : Tier::kEdge,
+             Reason("gain {:.2f} {} threshold {:.2f}", gain, to_cloud ? ">" : "<=", threshold));
     decision.utility = gain;
     decision.threshold = threshold;
     decision.cost = cost;
@@ -76,13 +109,39 @@ class HybridflowPolicy : public Router {
   }
 
  private:
+  // The best base and rise on the calibration rows, by trying a grid.
+  void tune(double share) {
+    const std::vector<PastDecision> past = predictor_.past();
+    std::vector<Scored> ratios;
+    for (const PastDecision& each : past) {
+      ratios.push_back({each.before.gain() / each.cost, each.cost});
+    }
+    tuned_price_ = 0;
+    rise_ = 0;
+    double best = -1;
+    for (const double scale : {0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0}) {
+      const double base = threshold_for(ratios, std::min(1.0, share * scale), 0);
+      for (const double steepness : {0.0, 0.1, 0.25, 0.5, 1.0, 2.0}) {
+        const double sum = gained(past, share, base, steepness * base);
+        if (sum <= best) continue;
+        best = sum;
+        tuned_price_ = base;
+        rise_ = steepness * base;
+      }
+    }
+  }
+
+  Predictor predictor_;
+  const bool is_tuned_;
   const double threshold_;
+  double rise_;
+  std::optional<double> tuned_price_;
 };
 
 }  // namespace
 
-std::unique_ptr<Router> make_hybridflow_policy(double threshold) {
-  return std::make_unique<HybridflowPolicy>(threshold);
+std::unique_ptr<Router> make_hybridflow_policy(const PolicyOptions& options, ModelPtr model) {
+  return std::make_unique<HybridflowPolicy>(options, std::move(model));
 }
 
 }  // namespace hf

@@ -1,13 +1,48 @@
 #include "route/predictor.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "route/features.h"
 
 namespace hf {
 namespace {
 
+// What a correction may depend on: a constant and the chance itself.
+constexpr std::size_t kOnlineInputs = 2;
+using OnlineInputs = std::array<double, kOnlineInputs>;
+
+OnlineInputs online_inputs(double chance) {
+  return {1, chance - 0.5};
+}
+
+double probability(double chance) {
+  return std::clamp(chance, 0.001, 0.999);
+}
+
 // Share of a full mark that `count` earns; `full` and more earn all of it.
 double share(std::uint16_t count, double full) {
   return std::min(1.0, static_cast<double>(count) / full);
+}
+
+Chances by_hand(const RouteInput& input) {
+  const double hardness = (difficulty_of(input.features, input.role) - 1.0) / 8.0;
+  Chances result;
+  result.edge = 0.90 - 0.60 * hardness;
+  result.cloud = 0.97 - 0.25 * hardness;
+  if (input.is_whole_question) {  // Several steps at once are where a small model loses the thread.
+    result.edge -= 0.10;
+    result.cloud -= 0.02;
+  }
+  return result;
+}
+
+double chance_of(const learn::CalibratedHead& head, std::span<const float> inputs,
+                 bool is_calibrated) {
+  const learn::Estimate estimate = head.predict(inputs);
+  return is_calibrated ? estimate.probability : 1 / (1 + std::exp(-estimate.logit));
 }
 
 }  // namespace
@@ -26,16 +61,80 @@ double difficulty_of(const TaskFeatures& features, Role role) {
   return std::clamp(rating, 1.0, 9.0);
 }
 
-Chances chances(const TaskFeatures& features, Role role, bool is_whole_question) {
-  const double hardness = (difficulty_of(features, role) - 1.0) / 8.0;
-  Chances result;
-  result.edge = 0.90 - 0.60 * hardness;
-  result.cloud = 0.97 - 0.25 * hardness;
-  if (is_whole_question) {  // Several steps at once are where a small model loses the thread.
-    result.edge -= 0.10;
-    result.cloud -= 0.02;
+Predictor::Predictor(std::shared_ptr<const learn::Model> model)
+    : Predictor(std::move(model), Options{}) {}
+
+Predictor::Predictor(std::shared_ptr<const learn::Model> model, const Options& options)
+    : model_(std::move(model)),
+      options_(options),
+      edge_(kOnlineInputs),
+      kept_(kOnlineInputs),
+      cloud_(kOnlineInputs) {}
+
+Chances Predictor::prior(std::span<const float> inputs) const {
+  Chances chances;
+  chances.edge = chance_of(model_->edge, inputs, options_.is_calibrated);
+  chances.cloud = chance_of(model_->cloud, inputs, options_.is_calibrated);
+  chances.spread = model_->posterior ? model_->posterior->shift.at(chances.gain()).sd : 0;
+  return chances;
+}
+
+Chances Predictor::posterior(std::span<const float> inputs) const {
+  Chances chances;
+  chances.edge = chance_of(model_->posterior->kept, inputs, options_.is_calibrated);
+  chances.cloud = chance_of(model_->posterior->cloud, inputs, options_.is_calibrated);
+  return chances;
+}
+
+Chances Predictor::before(const RouteInput& input) const {
+  if (model_ == nullptr) return by_hand(input);
+  Chances chances = prior(prior_features(input));
+  const std::uint32_t category = input.features.category;
+  chances.edge =
+      probability(chances.edge + edge_.correction(online_inputs(chances.edge), category));
+  chances.cloud =
+      probability(chances.cloud + cloud_.correction(online_inputs(chances.cloud), category));
+  return chances;
+}
+
+Chances Predictor::after(const RouteInput& input, const Attempt& attempt) const {
+  if (model_ == nullptr || !model_->posterior) return before(input);
+  Chances chances = posterior(attempt_features(input, attempt));
+  const std::uint32_t category = input.features.category;
+  chances.edge =
+      probability(chances.edge + kept_.correction(online_inputs(chances.edge), category));
+  chances.cloud =
+      probability(chances.cloud + cloud_.correction(online_inputs(chances.cloud), category));
+  return chances;
+}
+
+void Predictor::learn(const RouteInput& input, const Lesson& lesson) {
+  if (model_ == nullptr || !options_.learns || !lesson.correct) return;
+  const std::uint32_t category = input.features.category;
+  const bool was_tried = lesson.attempt != nullptr && model_->posterior;
+  const Chances chances = was_tried ? posterior(attempt_features(input, *lesson.attempt))
+                                    : prior(prior_features(input));
+  learn::OnlineHead& head = lesson.tier == Tier::kCloud ? cloud_ : was_tried ? kept_ : edge_;
+  const double chance = lesson.tier == Tier::kCloud ? chances.cloud : chances.edge;
+  head.learn(online_inputs(chance), category, *lesson.correct - chance);
+}
+
+std::vector<PastDecision> Predictor::past() const {
+  std::vector<PastDecision> decisions;
+  if (model_ == nullptr) return decisions;
+  decisions.reserve(model_->past.size());
+  for (const learn::PastRow& row : model_->past) {
+    const std::span<const float> inputs(row.inputs);
+    PastDecision& decision = decisions.emplace_back();
+    decision.before = prior(inputs.first(kPriorFeatures));
+    decision.after = decision.before;
+    if (model_->posterior && inputs.size() == kAttemptFeatures) {
+      decision.after = posterior(inputs);
+      decision.kept_share = static_cast<double>(inputs[kKeptShareFeature]);
+    }
+    decision.cost = std::max(static_cast<double>(row.relative_cost), 1e-6);
   }
-  return result;
+  return decisions;
 }
 
 }  // namespace hf

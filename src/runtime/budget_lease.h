@@ -1,12 +1,10 @@
-// This process's part of a budget that outlives it: gets more from the store when the scheduler
-// wants it, and keeps the store's journal of calls.
+// This process's part of a budget that outlives it: a store, and the purse that is filled from it
+// when the scheduler wants more.
 //
 // Whatever is not used returns to the store with this object. Thread safety: none.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "base/ids.h"
@@ -14,6 +12,7 @@
 #include "config/config.h"
 #include "schedule/event.h"
 #include "store/lease_store.h"
+#include "store/purse.h"
 
 namespace hf {
 
@@ -23,32 +22,21 @@ class BudgetLease {
   // scopes. kInvalidInput: a store that cannot be used, and why.
   static Result<std::unique_ptr<BudgetLease>> open(const LedgerConfig& ledger,
                                                    const std::string& default_path);
-  ~BudgetLease();
+  ~BudgetLease() { purse_.give_back(); }
   BudgetLease(const BudgetLease&) = delete;
   BudgetLease& operator=(const BudgetLease&) = delete;
 
-  // Leases what is needed and a little more, durably. A refusal is the scope's, or tells of a store
-  // that fails.
+  // See store::Purse.
   BudgetChanged want(const Amounts& needed);
-
-  // Before a call is sent: an error means that it must not be.
-  Result<void> started(CallId call, const Amounts& worst);
-
-  // What a call cost. For calls that were never `started`, nothing.
-  void booked(CallId call, const Amounts& actual);
+  Result<void> started(CallId call, const Amounts& worst) { return purse_.started(call, worst); }
+  void booked(CallId call, const Amounts& actual) { purse_.booked(call, actual); }
 
  private:
-  BudgetLease(std::unique_ptr<store::LeaseStore> store, std::string scope)
-      : store_(std::move(store)), scope_(std::move(scope)) {}
+  BudgetLease(std::unique_ptr<store::LeaseStore> store, const std::string& scope)
+      : store_(std::move(store)), purse_(*store_, scope) {}
 
-  std::unique_ptr<store::LeaseStore> store_;
-  const std::string scope_;
-  std::optional<store::LeaseId> lease_;
-  Amounts leased_;
-  Amounts spent_;
-  Amounts spent_at_last_lease_;
-  Amounts held_;
-  std::map<CallId, Amounts> open_;
+  const std::unique_ptr<store::LeaseStore> store_;
+  store::Purse purse_;
 };
 
 }  // namespace hf

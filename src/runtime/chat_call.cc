@@ -150,6 +150,7 @@ void ChatCall::take_piece(const wire::ChatPiece& piece) {
   if (piece.signals) ended_.signals = piece.signals;
   for (const wire::TokenLogprob& token : piece.logprobs) {
     logprob_sum_ += token.logprob;
+    token_logprobs_.push_back(static_cast<float>(token.logprob));
     ++logprobs_;
     if (token.top.size() >= 2) {
       margin_sum_ += std::exp(token.top[0].second) - std::exp(token.top[1].second);
@@ -220,7 +221,9 @@ void ChatCall::finish() {
   if (is_over_) return;
   if (!ended_.signals && logprobs_ > 0) {
     ended_.signals = Signals{.mean_logprob = logprob_sum_ / logprobs_,
-                             .margin = margins_ > 0 ? margin_sum_ / margins_ : 0};
+                             .low_logprob = tenth_percentile(token_logprobs_),
+                             .margin = {}};
+    if (margins_ > 0) ended_.signals->margin = margin_sum_ / margins_;
   }
   // Behind the end mark of a good answer there is only the end of the connection's turn.
   if (id_ && ended_.failure == Failure::kNone) client_.release(*std::exchange(id_, std::nullopt));

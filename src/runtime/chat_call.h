@@ -75,6 +75,7 @@ class ChatCall {
   Ended ended_;
   std::uint32_t pieces_ = 0;
   double logprob_sum_ = 0;
+  std::vector<float> token_logprobs_;
   double margin_sum_ = 0;
   std::uint32_t logprobs_ = 0;
   std::uint32_t margins_ = 0;

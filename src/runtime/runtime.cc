@@ -80,7 +80,8 @@ std::string without_key(std::string text, const std::string& key) {
 
 class LiveRuntime final : public Runtime {
  public:
-  LiveRuntime(net::EventLoop& loop, Config config, std::unique_ptr<Router> router,
+  LiveRuntime(net::EventLoop& loop, Config config, std::shared_ptr<const learn::Model> model,
+              std::unique_ptr<Router> router,
               std::vector<std::unique_ptr<EngineSupervisor>> engines,
               std::unique_ptr<net::HttpClient> client, std::unique_ptr<BudgetLease> lease,
               Recorder* recorder)
@@ -88,6 +89,7 @@ class LiveRuntime final : public Runtime {
         config_(std::move(config)),
         client_(std::move(client)),
         engines_(std::move(engines)),
+        features_(std::move(model)),
         router_(std::move(router)),
         scheduler_(scheduler_options(config_), *router_),
         lease_(std::move(lease)),
@@ -112,7 +114,7 @@ class LiveRuntime final : public Runtime {
                       .plan_given = board.query.given.has_value(),
                       .local_only = board.query.local_only,
                       .question_bytes = static_cast<std::uint32_t>(board.query.question.size()),
-                      .features = task_features(board.query.question, 0),
+                      .features = features_.read(board.query.question, 0),
                       .seed = board.query.seed});
     if (board.query.given) feed_given_plan(id, board);
     return id;
@@ -368,7 +370,7 @@ class LiveRuntime final : public Runtime {
                              .id = step.id,
                              .subtask = step.subtask,
                              .task_bytes = static_cast<std::uint32_t>(step.task.size()),
-                             .features = task_features(step.task, step.difficulty)};
+                             .features = features_.read(step.task, step.difficulty)};
       board.steps.push_back(std::move(step));
       if (!board.query.only_plan) feed(event);
     }
@@ -454,6 +456,7 @@ class LiveRuntime final : public Runtime {
   const Config config_;
   std::unique_ptr<net::HttpClient> client_;
   std::vector<std::unique_ptr<EngineSupervisor>> engines_;  // By EndpointId; null for remote ones.
+  FeatureReader features_;
   std::unique_ptr<Router> router_;
   Scheduler scheduler_;
   const std::unique_ptr<BudgetLease> lease_;  // Null unless a durable budget is configured.
@@ -472,7 +475,8 @@ class LiveRuntime final : public Runtime {
 
 Result<std::unique_ptr<Runtime>> Runtime::create(net::EventLoop& loop, Config config,
                                                  const RuntimeOptions& options) {
-  HF_TRY(auto router, make_router(config.policy, config.policy_options));
+  std::shared_ptr<const learn::Model> model;
+  HF_TRY(auto router, make_router(config.policy, config.policy_options, model));
   auto client = net::HttpClient::create(loop);
   std::vector<std::unique_ptr<EngineSupervisor>> engines(config.endpoints.size());
   for (std::size_t i = 0; i < engines.size(); ++i) {
@@ -483,7 +487,7 @@ Result<std::unique_ptr<Runtime>> Runtime::create(net::EventLoop& loop, Config co
   if (config.ledger) {
     HF_TRY(lease, BudgetLease::open(*config.ledger, options.ledger_path));
   }
-  return std::make_unique<LiveRuntime>(loop, std::move(config), std::move(router),
+  return std::make_unique<LiveRuntime>(loop, std::move(config), std::move(model), std::move(router),
                                        std::move(engines), std::move(client), std::move(lease),
                                        options.recorder);
 }

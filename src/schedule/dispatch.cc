@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <tuple>
 #include <utility>
 
 #include "base/assert.h"
@@ -24,31 +23,52 @@ void Scheduler::Impl::make_ready(Query& query, std::uint32_t index) {
   enqueue(query, index);
 }
 
-bool Scheduler::Impl::is_before(const Ready& a, const Ready& b) {
-  return std::tuple(-a.priority, a.arrival_order, a.job) <
-         std::tuple(-b.priority, b.arrival_order, b.job);
+// The queue that it is in.
+ReadyQueue& Scheduler::Impl::queue_of(const Job& job) {
+  if (job.waits_for_money) return unpaid_;
+  return job.waits_for ? places_[index_of(*job.waits_for)].waiting : ready_;
+}
+
+Ready Scheduler::Impl::entry_of(Query& query, std::uint32_t index) {
+  return {query.job(index).priority, query.arrival_order, index, &query};
 }
 
 void Scheduler::Impl::enqueue(Query& query, std::uint32_t index) {
   Job& job = query.job(index);
   HF_ASSERT(!job.is_queued && !job.call && !job.timer);
   job.is_queued = true;
+  job.priority = priority_of(query, index);
   ++query.queued;
-  const Ready ready{priority_of(query, index), query.arrival_order, index, &query};
-  ready_.insert(std::ranges::lower_bound(ready_, ready, &Impl::is_before), ready);
   is_drain_due_ = true;
+  if (idle_entries_.empty()) {
+    ready_.insert(entry_of(query, index));
+    return;
+  }
+  idle_entries_.back().value() = entry_of(query, index);
+  ready_.insert(std::move(idle_entries_.back()));
+  idle_entries_.pop_back();
 }
 
 void Scheduler::Impl::dequeue(Query& query, std::uint32_t index) {
-  const auto found = std::ranges::find_if(
-      ready_, [&](const Ready& each) { return each.query == &query && each.job == index; });
-  HF_ASSERT(found != ready_.end());
-  ready_.erase(found);
   Job& job = query.job(index);
+  idle_entries_.push_back(queue_of(job).extract(entry_of(query, index)));
+  HF_ASSERT(!idle_entries_.back().empty());
   job.is_queued = false;
+  job.waits_for_money = false;
   job.waits_for.reset();
-  job.waits_for_money = 0;
   --query.queued;
+}
+
+// A new node may lengthen the way to the answer from nodes that are queued already.
+void Scheduler::Impl::reorder(Query& query) {
+  for (std::uint32_t i = 0; i < query.nodes.size(); ++i) {
+    Job& job = query.nodes[i];
+    if (!job.is_queued || job.priority == priority_of(query, i)) continue;
+    ReadyQueue& queue = queue_of(job);
+    auto entry = queue.extract(entry_of(query, i));
+    job.priority = entry.value().priority = priority_of(query, i);
+    queue.insert(std::move(entry));
+  }
 }
 
 // Length of the path to the end of the query, in tokens.
@@ -57,34 +77,42 @@ std::int64_t Scheduler::Impl::priority_of(Query& query, std::uint32_t index) {
     return (options_.plan_max_tokens + options_.sink_max_tokens).count();
   }
   refresh_shape(query);
-  return query.tails[index];
+  return query.paths[index].tail;
 }
 
+// Tries, in their order, all jobs for which deciding (again) may give another answer than to wait.
 void Scheduler::Impl::drain() {
-  std::size_t i = 0;
-  while (i < ready_.size()) {
-    Query& query = *ready_[i].query;
-    const std::uint32_t index = ready_[i].job;
-    Job& job = query.job(index);
-    if (is_blocked(job)) {
-      ++i;
-      continue;
-    }
-    job.waits_for.reset();
-    job.waits_for_money = 0;
+  while (ReadyQueue* queue = next_queue()) {
+    Query& query = *queue->begin()->query;
+    const std::uint32_t index = queue->begin()->job;
+    if (queue != &ready_) ready_.insert(queue->extract(queue->begin()));
+    query.job(index).waits_for.reset();
     const Verdict verdict = index == kPlanJob ? try_planner(query) : try_node(query, index);
-    if (verdict == Verdict::kWaits) ++i;
-    if (verdict == Verdict::kOver) i = 0;  // It may have changed the queue anywhere.
+    if (verdict != Verdict::kWaits) continue;
+    queue_of(query.job(index)).insert(ready_.extract(entry_of(query, index)));
   }
   is_drain_due_ = false;
 }
 
-// Nothing it waits for has changed, so deciding again would give the same answer.
-bool Scheduler::Impl::is_blocked(const Job& job) const {
-  if (job.waits_for_money != 0) return job.waits_for_money == settlements_;
-  if (!job.waits_for) return false;
-  const Breaker& breaker = places_[index_of(*job.waits_for)].breaker;
-  return breaker.is_probing() || (breaker.allows(now_) && is_busy(*job.waits_for));
+// The queue whose first job comes first, of those that need not wait; null if all must.
+ReadyQueue* Scheduler::Impl::next_queue() {
+  if (std::exchange(unpaid_since_, settlements_) != settlements_) {
+    for (const Ready& each : unpaid_) each.query->job(each.job).waits_for_money = false;
+    ready_.merge(unpaid_);
+  }
+  ReadyQueue* next = ready_.empty() ? nullptr : &ready_;
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    ReadyQueue& queue = places_[i].waiting;
+    if (queue.empty() || is_blocked(static_cast<EndpointId>(i))) continue;
+    if (next == nullptr || *queue.begin() < *next->begin()) next = &queue;
+  }
+  return next;
+}
+
+// Whoever has decided for it would wait again: its probe is out, or it is well and has no place.
+bool Scheduler::Impl::is_blocked(EndpointId endpoint) const {
+  const Breaker& breaker = places_[index_of(endpoint)].breaker;
+  return breaker.is_probing() || (breaker.allows(now_) && is_busy(endpoint));
 }
 
 Duration Scheduler::Impl::rest_of(EndpointId endpoint) const {
@@ -143,7 +171,7 @@ Scheduler::Impl::Verdict Scheduler::Impl::try_planner(Query& query) {
     const Usage worst = worst_at(endpoint, bound);
     if (!ledger_.fits(query.scope, amounts_of(endpoint, worst))) {
       if (!asks_for_budget(query, amounts_of(endpoint, worst))) continue;
-      query.planner.waits_for_money = settlements_;
+      query.planner.waits_for_money = true;
       return Verdict::kWaits;
     }
     if (is_busy(endpoint)) {
@@ -190,23 +218,24 @@ Scheduler::Impl::Verdict Scheduler::Impl::try_node(Query& query, std::uint32_t i
   const bool is_affordable = ledger_.fits(query.scope, asked);
   if (!is_affordable) {
     if (asks_for_budget(query, asked)) {
-      node.waits_for_money = settlements_;
+      node.waits_for_money = true;
       return Verdict::kWaits;
     }
     // What the policy wanted cannot be afforded: it chooses again from what can.
     const std::optional<Refusal> refusal = keep_affordable(query, bound);
     if (candidates_.empty()) {
       HF_ASSERT(refusal);
-      if (refusal->may_fit_later()) {
-        node.waits_for_money = settlements_;
+      // Nobody tells when what other processes hold is returned.
+      const bool is_any_held = ledger_.state(process_).held != Amounts{};
+      if (refusal->may_fit_later() && is_any_held) {
+        node.waits_for_money = true;
         return Verdict::kWaits;
       }
       return give_up(query, index, *refusal);
     }
     input.candidates = candidates_;
     decision = router_.choose(input);
-    decision.reason +=
-        fmt::format("; the budget refuses {}", options_.endpoints[index_of(wanted)].name);
+    decision.reason.append("; the budget refuses {}", options_.endpoints[index_of(wanted)].name);
   }
   if (is_busy(decision.endpoint)) {
     node.waits_for = decision.endpoint;
@@ -218,7 +247,7 @@ Scheduler::Impl::Verdict Scheduler::Impl::try_node(Query& query, std::uint32_t i
     node.is_move_noted = true;
     query.record.degraded.push_back(fmt::format("budget: {} ran on the edge", name_of(index)));
   }
-  start_node(query, index, std::move(decision), bound);
+  start_node(query, index, decision, bound);
   return Verdict::kStarted;
 }
 
@@ -313,7 +342,7 @@ RouteInput Scheduler::Impl::route_input(Query& query, std::uint32_t index) {
   input.depth = node.depth;
   input.dependants = static_cast<std::uint32_t>(query.graph.dependants(id).size());
   input.expected = expected_of(query, index);
-  input.slack = Tokens(query.slacks[index]);
+  input.slack = Tokens(query.paths[index].slack);
   input.progress = static_cast<double>(query.work_done.count()) /
                    static_cast<double>(std::max<std::int64_t>(1, query.work_total.count()));
   input.elapsed = now_ - query.arrived;
@@ -366,7 +395,7 @@ Amounts Scheduler::Impl::amounts_of(EndpointId id, const Usage& usage) const {
           endpoint.tier == Tier::kCloud ? usage.total() : Tokens(0)};
 }
 
-void Scheduler::Impl::start_node(Query& query, std::uint32_t index, Decision decision,
+void Scheduler::Impl::start_node(Query& query, std::uint32_t index, const Decision& decision,
                                  const Usage& bound) {
   dequeue(query, index);
   SubtaskRecord& record = query.record.subtasks[index];
@@ -385,8 +414,8 @@ void Scheduler::Impl::start_node(Query& query, std::uint32_t index, Decision dec
     query.record.degraded.push_back(
         fmt::format("fallback: {} ran on the edge: {}", name_of(index), node.trouble));
   }
-  record.decision = std::move(decision);
-  start(query, index, std::move(what));
+  record.decision = decision;
+  start(query, index, what);
   arm_hedge(query, index);
 }
 
@@ -395,8 +424,8 @@ Prompt Scheduler::Impl::prompt_for(const Query& query, std::uint32_t index) {
   return query.is_sink(index) ? Prompt::kSink : Prompt::kSubtask;
 }
 
-std::vector<SubtaskId> Scheduler::Impl::done_inputs(const Query& query, std::uint32_t index) const {
-  std::vector<SubtaskId> inputs;
+SubtaskIds Scheduler::Impl::done_inputs(const Query& query, std::uint32_t index) const {
+  SubtaskIds inputs;
   for (const SubtaskId id : query.graph[static_cast<SubtaskId>(index)].relies_on) {
     if (query.state(static_cast<std::uint32_t>(id)) == SubtaskState::kDone) inputs.push_back(id);
   }
@@ -404,7 +433,7 @@ std::vector<SubtaskId> Scheduler::Impl::done_inputs(const Query& query, std::uin
   return inputs;
 }
 
-void Scheduler::Impl::start(Query& query, std::uint32_t index, Start what) {
+void Scheduler::Impl::start(Query& query, std::uint32_t index, const Start& what) {
   HF_ASSERT(!query.is_over());
   Job& job = query.job(index);
   Place& place = places_[index_of(what.endpoint)];
@@ -426,18 +455,16 @@ void Scheduler::Impl::start(Query& query, std::uint32_t index, Start what) {
   (is_hedge ? job.hedge : job.call) = id;
   const Duration predicted =
       index == kPlanJob ? Duration(0) : place.speed.predicted(expected_of(query, index));
-  calls_.emplace(static_cast<std::uint64_t>(id), Call{.query = &query,
-                                                      .job = index,
-                                                      .record = query.record.calls.size(),
-                                                      .endpoint = what.endpoint,
-                                                      .reservation = *reservation,
-                                                      .worst = what.worst,
-                                                      .booked = {},
-                                                      .started = now_,
-                                                      .first_token = {},
-                                                      .predicted = predicted,
-                                                      .is_probe = is_probe,
-                                                      .is_cancelled = false});
+  calls_.insert(static_cast<std::uint64_t>(id),
+                Call{.query = &query,
+                     .job = index,
+                     .record = static_cast<std::uint32_t>(query.record.calls.size()),
+                     .endpoint = what.endpoint,
+                     .is_probe = is_probe,
+                     .is_cancelled = false,
+                     .reservation = *reservation,
+                     .worst = what.worst,
+                     .predicted = predicted});
   CallRecord& record = query.record.calls.emplace_back();
   record.id = id;
   record.kind = what.kind;
@@ -454,7 +481,7 @@ void Scheduler::Impl::start(Query& query, std::uint32_t index, Start what) {
                 .subtask = index == kPlanJob ? SubtaskId{} : static_cast<SubtaskId>(index),
                 .endpoint = what.endpoint,
                 .max_tokens = what.worst.completion,
-                .inputs = std::move(what.inputs),
+                .inputs = what.inputs,
                 .give_up = index != kPlanJob && query.is_sink(index) ? query.hard : query.soft,
                 .priority = static_cast<std::int32_t>(std::min(what.priority, kHighest)),
                 .worst = worst});

@@ -13,6 +13,7 @@
 #include "model/budget.h"
 #include "model/plan.h"
 #include "model/receipt.h"
+#include "model/signals.h"
 #include "model/subtask.h"
 #include "model/usage.h"
 
@@ -52,12 +53,6 @@ struct PlanEnded {
 
 struct CallFirstToken {
   CallId call{};
-};
-
-// Confidence signals of an answer, natural logarithms; absent if the endpoint sends none.
-struct Signals {
-  double mean_logprob = 0;
-  double margin = 0;  // Mean difference of the two best tokens' probabilities.
 };
 
 struct CallDone {
@@ -116,7 +111,7 @@ struct StartCall {
   SubtaskId subtask{};  // Meaningless for planner calls.
   EndpointId endpoint{};
   Tokens max_tokens;
-  std::vector<SubtaskId> inputs;     // Done ones only, in id order.
+  SubtaskIds inputs;                 // Done ones only, in id order.
   std::optional<TimePoint> give_up;  // When it is cancelled at the latest.
   std::int32_t priority = 0;         // Higher first: length of the path to the sink in tokens.
   Amounts worst;                     // What is held for it.

@@ -1,7 +1,6 @@
 // A second call for a critical one that is late: whichever answers first wins, the other is
 // cancelled.
 #include <algorithm>
-#include <utility>
 
 #include "schedule/impl.h"
 
@@ -12,7 +11,7 @@ namespace hf {
 // can still make the deadline.
 void Scheduler::Impl::arm_hedge(Query& query, std::uint32_t index) {
   if (!options_.hedge) return;
-  if (!query.is_sink(index) && query.slacks[index] > 0) return;
+  if (!query.is_sink(index) && query.paths[index].slack > 0) return;
   Job& job = query.job(index);
   const Call& call = calls_.at(static_cast<std::uint64_t>(*job.call));
   std::optional<TimePoint> at;
@@ -43,7 +42,7 @@ void Scheduler::Impl::hedge(Query& query, std::uint32_t index) {
   if (!job.call || job.hedge) return;
   const Call& call = calls_.at(static_cast<std::uint64_t>(*job.call));
   // An answer that is on its way to the reader is not begun anew.
-  if (query.is_sink(index) && call.first_token) return;
+  if (query.is_sink(index) && record_of(call).first_token) return;
   const auto rival = rival_of(query, index, call.endpoint);
   if (!rival || !may_start_again(query, *rival)) return;
   count_again(query, *rival);
@@ -56,7 +55,7 @@ void Scheduler::Impl::hedge(Query& query, std::uint32_t index) {
   what.priority = priority_of(query, index);
   what.inputs = done_inputs(query, index);
   ++query.record.subtasks[index].attempts;
-  start(query, index, std::move(what));
+  start(query, index, what);
 }
 
 // Another endpoint that is well, has a free place and can be paid for: the quickest known.

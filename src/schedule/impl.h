@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "health/breaker.h"
@@ -16,7 +15,9 @@
 #include "health/hedge_delay.h"
 #include "health/retry_budget.h"
 #include "health/speed.h"
+#include "schedule/id_map.h"
 #include "schedule/query_state.h"
+#include "schedule/ready_queue.h"
 #include "schedule/scheduler.h"
 
 namespace hf {
@@ -41,38 +42,29 @@ class Scheduler::Impl {
     std::uint32_t in_flight = 0;
     TimePoint rest_until{};  // It asked to be left alone until then.
     std::string trouble;     // Of the last failure; empty after a success.
+    ReadyQueue waiting;      // Decided for it.
   };
   struct Call {
     Query* query = nullptr;
     std::uint32_t job = 0;
-    std::size_t record = 0;  // Index in the query's record.
+    std::uint32_t record = 0;  // Index in the query's record.
     EndpointId endpoint{};
-    ReservationId reservation{};
-    Usage worst;     // As reserved; nothing where nothing is charged.
-    Amounts booked;  // Once it is over.
-    TimePoint started{};
-    std::optional<TimePoint> first_token;
-    Duration predicted{};  // At the start; zero if nothing was known.
     bool is_probe = false;
     bool is_cancelled = false;
-  };
-  struct Ready {
-    std::int64_t priority = 0;
-    std::uint64_t arrival_order = 0;
-    std::uint32_t job = 0;
-    Query* query = nullptr;
+    ReservationId reservation{};
+    Usage worst;           // As reserved; nothing where nothing is charged.
+    Duration predicted{};  // At the start; zero if nothing was known.
   };
   struct Start {  // A call that has been decided on.
     CallKind kind = CallKind::kSubtask;
     Prompt prompt = Prompt::kSubtask;
     EndpointId endpoint{};
     Usage worst;
-    std::vector<SubtaskId> inputs;
+    SubtaskIds inputs;
     std::int64_t priority = 0;
   };
   static constexpr std::string_view kProcessScope = "process";
   enum class Verdict : std::uint8_t { kStarted, kWaits, kOver };
-  using Calls = std::unordered_map<std::uint64_t, Call>;
 
   // scheduler.cc
   void on(const QueryArrived& event);
@@ -96,16 +88,19 @@ class Scheduler::Impl {
   void add_node(Query& query, const Subtask& subtask, std::uint32_t task_bytes,
                 const TaskFeatures& features);
   void refresh_shape(Query& query);
-  void reorder(const Query& query);
 
   // dispatch.cc
   void make_ready(Query& query, std::uint32_t index);
   void enqueue(Query& query, std::uint32_t index);
   void dequeue(Query& query, std::uint32_t index);
   [[nodiscard]] std::int64_t priority_of(Query& query, std::uint32_t index);
-  [[nodiscard]] static bool is_before(const Ready& a, const Ready& b);
+  void reorder(Query& query);
+  [[nodiscard]] ReadyQueue& queue_of(const Job& job);
+  [[nodiscard]] static Ready entry_of(Query& query, std::uint32_t index);
+  void unpark(Job& job, const Ready& entry);
   void drain();
-  [[nodiscard]] bool is_blocked(const Job& job) const;
+  [[nodiscard]] ReadyQueue* next_queue();
+  [[nodiscard]] bool is_blocked(EndpointId endpoint) const;
   [[nodiscard]] bool is_well(const Query& query, const Job& job, EndpointId endpoint) const;
   [[nodiscard]] bool is_usable(const Query& query, const Job& job, EndpointId endpoint) const;
   [[nodiscard]] Duration rest_of(EndpointId endpoint) const;
@@ -123,10 +118,10 @@ class Scheduler::Impl {
   [[nodiscard]] Usage worst_at(EndpointId endpoint, Usage bound) const;
   [[nodiscard]] Amounts amounts_of(EndpointId endpoint, const Usage& usage) const;
   [[nodiscard]] Tokens expected_of(const Query& query, std::uint32_t index) const;
-  void start_node(Query& query, std::uint32_t index, Decision decision, const Usage& bound);
+  void start_node(Query& query, std::uint32_t index, const Decision& decision, const Usage& bound);
   [[nodiscard]] static Prompt prompt_for(const Query& query, std::uint32_t index);
-  [[nodiscard]] std::vector<SubtaskId> done_inputs(const Query& query, std::uint32_t index) const;
-  void start(Query& query, std::uint32_t index, Start start);
+  [[nodiscard]] SubtaskIds done_inputs(const Query& query, std::uint32_t index) const;
+  void start(Query& query, std::uint32_t index, const Start& start);
 
   // hedge.cc
   void arm_hedge(Query& query, std::uint32_t index);
@@ -142,7 +137,7 @@ class Scheduler::Impl {
   void on(const CallFirstToken& event);
   void on(const CallDone& event);
   void on(const CallFailed& event);
-  void correct(Calls::iterator at, const std::optional<Usage>& usage, bool is_billable);
+  void correct(Call& call, const std::optional<Usage>& usage, bool is_billable);
   void book(Call& call, const std::optional<Usage>& usage, bool is_billable);
   void leave_place(Call& call, CallStatus status);
   void cancel(Job& job);
@@ -165,10 +160,13 @@ class Scheduler::Impl {
   std::vector<Place> places_;              // By EndpointId.
   std::vector<EndpointId> planner_order_;  // The planner's endpoint, its tier, the other tier.
 
-  std::unordered_map<std::uint64_t, std::unique_ptr<Query>> queries_;
-  Calls calls_;  // Running, and cancelled ones whose bill may still come.
-  std::unordered_map<std::uint64_t, Query*> timers_;  // Null: of an endpoint.
-  std::vector<Ready> ready_;                          // In the order in which they are served.
+  IdMap<std::unique_ptr<Query>> queries_;
+  std::vector<std::unique_ptr<Query>> idle_queries_;  // To be used again.
+  IdMap<Call> calls_;     // Running, and cancelled ones whose bill may still come.
+  IdMap<Query*> timers_;  // Null: of an endpoint.
+  ReadyQueue ready_;      // To be decided; who waits for an endpoint is in its own queue.
+  ReadyQueue unpaid_;     // Who waits for money.
+  std::vector<ReadyQueue::node_type> idle_entries_;  // To be used again.
   std::vector<Candidate> candidates_;
 
   TimePoint now_{};
@@ -177,6 +175,7 @@ class Scheduler::Impl {
   std::uint32_t running_queries_ = 0;
   std::uint64_t arrivals_ = 0;
   std::uint64_t settlements_ = 1;
+  std::uint64_t unpaid_since_ = 1;         // Count of settlements when `unpaid_` was looked at.
   bool is_budget_wanted_ = false;          // WantBudget is unanswered.
   std::optional<Refusal> budget_refusal_;  // The last answer to it was no.
   std::uint64_t budget_refused_at_ = 0;    // Count of settlements then.

@@ -110,18 +110,9 @@ void Scheduler::Impl::add_node(Query& query, const Subtask& subtask, std::uint32
 }
 
 void Scheduler::Impl::refresh_shape(Query& query) {
-  if (query.tails.size() == query.graph.size()) return;
+  if (query.paths.size() == query.graph.size()) return;
   const Tokens otherwise(options_.subtask_max_tokens.count() / 2);
-  query.tails = query.graph.tails(otherwise);
-  query.slacks = query.graph.slack(otherwise);
-}
-
-// A new node may lengthen the tails of nodes that are queued already.
-void Scheduler::Impl::reorder(const Query& query) {
-  for (Ready& ready : ready_) {
-    if (ready.query == &query) ready.priority = priority_of(*ready.query, ready.job);
-  }
-  std::ranges::sort(ready_, &Impl::is_before);
+  query.paths = query.graph.paths(otherwise, std::move(query.paths));
 }
 
 }  // namespace hf

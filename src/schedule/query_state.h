@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -21,18 +22,19 @@ inline constexpr std::uint32_t kPlanJob = UINT32_MAX;
 
 // Something that needs one successful call: the plan, or a subtask.
 struct Job {
-  std::optional<CallId> call;          // The one that is running.
-  std::optional<CallId> hedge;         // Its rival; only beside a `call`.
-  std::optional<std::uint64_t> timer;  // The end of the back-off.
-  std::optional<std::uint64_t> hedge_timer;
   bool is_queued = false;               // Looking for a place.
+  bool waits_for_money = false;         // Decided, but it cannot be afforded now.
+  bool has_partial = false;             // A call of it broke off in the middle of its text.
+  std::optional<Tier> tier;             // Where it was started first.
   std::optional<EndpointId> waits_for;  // Decided, but that one has no free place.
-  std::uint64_t waits_for_money = 0;    // Count of settlements at the refusal; 0: does not wait.
+  std::int64_t priority = 0;            // While it is queued.
+  std::optional<CallId> call;           // The one that is running.
+  std::optional<CallId> hedge;          // Its rival; only beside a `call`.
+  std::optional<std::uint64_t> hedge_timer;
+  std::optional<std::uint64_t> timer;  // The end of the back-off.
   std::uint32_t failures = 0;
   std::vector<std::uint32_t> tries;  // Failed ones by endpoint; empty before the first failure.
-  std::optional<Tier> tier;          // Where it was started first.
   std::string trouble;               // Of the last failure.
-  bool has_partial = false;          // A call of it broke off in the middle of its text.
 };
 
 struct Node : Job {
@@ -52,39 +54,37 @@ struct PlannerFailure {
   std::optional<Duration> retry_after;
 };
 
+// What every event looks at comes first, to lie in few lines of the cache.
 struct Query {
   QueryId id{};
   std::uint64_t arrival_order = 0;
   TimePoint arrived{};
-  std::optional<TimePoint> soft;  // From here on only the answer matters.
-  std::optional<TimePoint> hard;
-  std::optional<std::uint64_t> soft_timer;
-  std::optional<std::uint64_t> hard_timer;
   ScopeId scope{};
-  std::uint64_t seed = 0;
   std::uint32_t question_bytes = 0;
-  TaskFeatures features;
-
   bool is_plan_open = false;  // Steps and the end of the plan are still expected.
   bool is_plan_given = false;
   bool is_local_only = false;
   bool is_replan = false;  // The first plan was useless; this is the second try.
   bool is_whole = false;   // The question goes out as it came.
-  Job planner;
-  std::optional<PlannerFailure> planner_failure;
-
   RetryBudget retries;
-
-  Graph graph;
-  std::vector<Node> nodes;
-  std::vector<std::int64_t> tails;   // Of the graph; stale while shorter than it.
-  std::vector<std::int64_t> slacks;  // Likewise.
+  std::uint32_t queued = 0;   // Jobs that look for a place.
+  std::uint32_t running = 0;  // Calls.
   Tokens work_total;
   Tokens work_done;
 
-  std::uint32_t queued = 0;   // Jobs in the ready queue.
-  std::uint32_t running = 0;  // Calls.
+  Graph graph;
+  std::vector<Node> nodes;
+  std::vector<Graph::Path> paths;  // Of the graph; stale while shorter than it.
   RunRecord record;
+
+  std::uint64_t seed = 0;
+  std::optional<TimePoint> soft;  // From here on only the answer matters.
+  std::optional<TimePoint> hard;
+  std::optional<std::uint64_t> soft_timer;
+  std::optional<std::uint64_t> hard_timer;
+  TaskFeatures features;
+  Job planner;
+  std::optional<PlannerFailure> planner_failure;
 
   [[nodiscard]] bool is_over() const { return record.outcome.has_value(); }
   [[nodiscard]] Job& job(std::uint32_t index) { return index == kPlanJob ? planner : nodes[index]; }
@@ -95,6 +95,22 @@ struct Query {
     return record.subtasks[index].state;
   }
 };
+
+// Makes it a new one that keeps the memory of the old.
+inline void renew(Query& query) {
+  Query empty;
+  const auto keep = [](auto& from, auto& to) {
+    from.clear();
+    to = std::move(from);
+  };
+  keep(query.graph, empty.graph);
+  keep(query.nodes, empty.nodes);
+  keep(query.paths, empty.paths);
+  keep(query.record.degraded, empty.record.degraded);
+  keep(query.record.subtasks, empty.record.subtasks);
+  keep(query.record.calls, empty.record.calls);
+  query = std::move(empty);
+}
 
 [[nodiscard]] constexpr bool is_terminal(SubtaskState state) {
   return state != SubtaskState::kWaiting && state != SubtaskState::kReady &&

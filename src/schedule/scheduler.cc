@@ -63,33 +63,33 @@ void Scheduler::Impl::step(TimePoint now, const Event& event, std::vector<Comman
 }
 
 const RunRecord& Scheduler::Impl::record(QueryId id) {
-  const auto found = queries_.find(static_cast<std::uint64_t>(id));
-  HF_ASSERT(found != queries_.end());
-  Query& query = *found->second;
+  Query& query = *queries_.at(static_cast<std::uint64_t>(id));
   query.record.budget_state = ledger_.state(query.scope);
   return query.record;
 }
 
 void Scheduler::Impl::forget(QueryId id) {
-  const auto found = queries_.find(static_cast<std::uint64_t>(id));
-  HF_ASSERT(found != queries_.end() && found->second->is_over());
-  for (const CallRecord& call : found->second->record.calls) {
+  std::unique_ptr<Query>& query = queries_.at(static_cast<std::uint64_t>(id));
+  HF_ASSERT(query->is_over());
+  for (const CallRecord& call : query->record.calls) {
     if (call.status == CallStatus::kCancelled) calls_.erase(static_cast<std::uint64_t>(call.id));
   }
-  ledger_.close(found->second->scope);
-  queries_.erase(found);
+  ledger_.close(query->scope);
+  renew(*query);
+  idle_queries_.push_back(std::move(query));
+  queries_.erase(static_cast<std::uint64_t>(id));
 }
 
 Query* Scheduler::Impl::running_query(QueryId id) {
-  const auto found = queries_.find(static_cast<std::uint64_t>(id));
-  return found == queries_.end() || found->second->is_over() ? nullptr : found->second.get();
+  const auto* const found = queries_.find(static_cast<std::uint64_t>(id));
+  return found == nullptr || (*found)->is_over() ? nullptr : found->get();
 }
 
 void Scheduler::Impl::on(const QueryArrived& event) {
-  auto& owned = queries_[static_cast<std::uint64_t>(event.query)];
-  HF_ASSERT(owned == nullptr);
-  owned = std::make_unique<Query>();
-  Query& query = *owned;
+  if (idle_queries_.empty()) idle_queries_.push_back(std::make_unique<Query>());
+  Query& query = *idle_queries_.back();
+  queries_.insert(static_cast<std::uint64_t>(event.query), std::move(idle_queries_.back()));
+  idle_queries_.pop_back();
   query.id = event.query;
   query.arrival_order = ++arrivals_;
   query.arrived = now_;
@@ -130,15 +130,15 @@ void Scheduler::Impl::on(const QueryArrived& event) {
 }
 
 void Scheduler::Impl::on(const TimerFired& event) {
-  const auto found = timers_.find(event.timer);
-  if (found == timers_.end()) return;
-  if (found->second == nullptr) {  // An endpoint's rest is over.
-    timers_.erase(found);
-    if (!ready_.empty()) is_drain_due_ = true;
+  Query* const* const found = timers_.find(event.timer);
+  if (found == nullptr) return;
+  Query* const owner = *found;
+  timers_.erase(event.timer);
+  if (owner == nullptr) {  // An endpoint's rest is over.
+    is_drain_due_ = true;
     return;
   }
-  Query& query = *found->second;
-  timers_.erase(found);
+  Query& query = *owner;
   if (query.hard_timer == event.timer) {
     query.hard_timer.reset();
     return on_hard_deadline(query);
@@ -174,7 +174,7 @@ void Scheduler::Impl::on(const BudgetChanged& event) {
   ++settlements_;
   budget_refusal_ = event.refusal;
   if (event.refusal) budget_refused_at_ = settlements_;
-  if (!ready_.empty()) is_drain_due_ = true;
+  is_drain_due_ = true;
 }
 
 void Scheduler::Impl::on_soft_deadline(Query& query) {
@@ -198,7 +198,7 @@ void Scheduler::Impl::on_hard_deadline(Query& query) {
     has_answer_begun = sink.has_partial;
     for (const auto& call : {sink.call, sink.hedge}) {
       has_answer_begun |=
-          call && calls_.at(static_cast<std::uint64_t>(*call)).first_token.has_value();
+          call && record_of(calls_.at(static_cast<std::uint64_t>(*call))).first_token.has_value();
     }
   }
   if (has_answer_begun) {
@@ -212,7 +212,7 @@ void Scheduler::Impl::on_hard_deadline(Query& query) {
 
 std::uint64_t Scheduler::Impl::set_timer(Query& query, TimePoint at) {
   const std::uint64_t timer = next_timer_++;
-  timers_.emplace(timer, &query);
+  timers_.insert(timer, &query);
   commands_->push_back(SetTimer{timer, at});
   return timer;
 }

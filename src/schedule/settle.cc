@@ -40,32 +40,35 @@ CallRecord& Scheduler::Impl::record_of(const Call& call) {
 }
 
 void Scheduler::Impl::on(const CallFirstToken& event) {
-  const auto at = calls_.find(static_cast<std::uint64_t>(event.call));
-  if (at == calls_.end() || at->second.is_cancelled || at->second.first_token) return;
-  Call& call = at->second;
-  call.first_token = now_;
-  record_of(call).first_token = now_ - call.query->arrived;
-  places_[index_of(call.endpoint)].speed.saw_first_token(now_ - call.started);
+  const Call* call = calls_.find(static_cast<std::uint64_t>(event.call));
+  if (call == nullptr || call->is_cancelled) return;
+  CallRecord& record = record_of(*call);
+  if (record.first_token) return;
+  record.first_token = now_ - call->query->arrived;
+  places_[index_of(call->endpoint)].speed.saw_first_token(*record.first_token - record.started);
 }
 
 void Scheduler::Impl::on(const CallDone& event) {
-  const auto at = calls_.find(static_cast<std::uint64_t>(event.call));
-  if (at == calls_.end()) return;
-  if (at->second.is_cancelled) return correct(at, event.usage, true);
-  Call& call = at->second;
+  const auto id = static_cast<std::uint64_t>(event.call);
+  Call* const found = calls_.find(id);
+  if (found == nullptr) return;
+  Call& call = *found;
+  if (call.is_cancelled) return correct(call, event.usage, true);
   Query& query = *call.query;
   const std::uint32_t index = call.job;
   Place& place = places_[index_of(call.endpoint)];
 
-  record_of(call).cut_by_length = event.cut_by_length;
+  CallRecord& record = record_of(call);
+  record.cut_by_length = event.cut_by_length;
   book(call, event.usage, true);
   place.concurrency.succeeded(place.in_flight);
   leave_place(call, CallStatus::kDone);
   place.breaker.succeeded();
   place.trouble.clear();
-  place.hedge_delay.saw(call.predicted, now_ - call.started);
+  place.hedge_delay.saw(call.predicted, record.finished - record.started);
   if (event.usage) {
-    place.speed.saw_answer(now_ - call.first_token.value_or(call.started), event.usage->completion);
+    place.speed.saw_answer(record.finished - record.first_token.value_or(record.started),
+                           event.usage->completion);
   }
   Job& job = query.job(index);
   if (job.hedge == event.call) {
@@ -73,11 +76,11 @@ void Scheduler::Impl::on(const CallDone& event) {
     Decision& decision = *query.record.subtasks[index].decision;
     decision.endpoint = call.endpoint;
     decision.tier = options_.endpoints[index_of(call.endpoint)].tier;
-    decision.reason += fmt::format("; it was late, and {} was quicker",
-                                   options_.endpoints[index_of(call.endpoint)].name);
+    decision.reason.append("; it was late, and {} was quicker",
+                           options_.endpoints[index_of(call.endpoint)].name);
   }
   job.call.reset();
-  calls_.erase(at);
+  calls_.erase(id);
   cancel(job);
 
   if (index == kPlanJob) return;  // The end of the plan is told by PlanEnded.
@@ -91,10 +94,11 @@ void Scheduler::Impl::on(const CallDone& event) {
 }
 
 void Scheduler::Impl::on(const CallFailed& event) {
-  const auto at = calls_.find(static_cast<std::uint64_t>(event.call));
-  if (at == calls_.end()) return;
-  if (at->second.is_cancelled) return correct(at, event.usage, event.billable);
-  Call& call = at->second;
+  const auto id = static_cast<std::uint64_t>(event.call);
+  Call* const found = calls_.find(id);
+  if (found == nullptr) return;
+  Call& call = *found;
+  if (call.is_cancelled) return correct(call, event.usage, event.billable);
   Query& query = *call.query;
   const std::uint32_t index = call.job;
   const EndpointId endpoint = call.endpoint;
@@ -110,11 +114,12 @@ void Scheduler::Impl::on(const CallFailed& event) {
   book(call, event.usage, event.billable);
   leave_place(call, CallStatus::kFailed);
   place.breaker.failed(now_, event.failure);
-  if (rule_of(event.failure).is_load) place.concurrency.overloaded(now_, call.started);
+  if (rule_of(event.failure).is_load)
+    place.concurrency.overloaded(now_, query.arrived + record.started);
   place.trouble = job.trouble;
   ++job.failures;
-  job.has_partial |= call.first_token && event.output_bytes > 0;
-  calls_.erase(at);
+  job.has_partial |= record.first_token && event.output_bytes > 0;
+  calls_.erase(id);
   if (job.hedge) {
     // Its rival goes on alone.
     if (job.hedge != event.call) job.call = job.hedge;
@@ -137,20 +142,19 @@ void Scheduler::Impl::on(const CallFailed& event) {
 }
 
 // A bill that comes after the call was cancelled replaces the worst case that stands in for it.
-void Scheduler::Impl::correct(Calls::iterator at, const std::optional<Usage>& usage,
-                              bool is_billable) {
-  Call& call = at->second;
+void Scheduler::Impl::correct(Call& call, const std::optional<Usage>& usage, bool is_billable) {
+  CallRecord& record = record_of(call);
   if (usage || !is_billable) {
-    CallRecord& record = record_of(call);
+    const Amounts booked = amounts_of(call.endpoint, record.usage);
     record.usage = usage ? believable(*usage) : Usage{};
     record.usage_estimated = false;
     const Amounts actual = amounts_of(call.endpoint, record.usage);
-    ledger_.rebook(call.query->scope, call.booked, actual);
+    ledger_.rebook(call.query->scope, booked, actual);
     record.usd = actual.usd;
     ++settlements_;
-    if (!ready_.empty()) is_drain_due_ = true;
+    is_drain_due_ = true;
   }
-  calls_.erase(at);
+  calls_.erase(static_cast<std::uint64_t>(record.id));
 }
 
 void Scheduler::Impl::book(Call& call, const std::optional<Usage>& usage, bool is_billable) {
@@ -162,10 +166,10 @@ void Scheduler::Impl::book(Call& call, const std::optional<Usage>& usage, bool i
     if (!is_free) record.usage = call.worst;
     record.usage_estimated = true;
   }
-  call.booked = amounts_of(call.endpoint, record.usage);
-  record.usd = call.booked.usd;
-  if (options_.is_process_leased) commands_->push_back(Booked{record.id, call.booked});
-  if (ledger_.settle(call.reservation, call.booked).overrun) {
+  const Amounts booked = amounts_of(call.endpoint, record.usage);
+  record.usd = booked.usd;
+  if (options_.is_process_leased) commands_->push_back(Booked{record.id, booked});
+  if (ledger_.settle(call.reservation, booked).overrun) {
     add_detail(record.detail, "overrun: it reported more than it was allowed to use");
   }
 }
@@ -181,7 +185,7 @@ void Scheduler::Impl::leave_place(Call& call, CallStatus status) {
   --places_[index_of(call.endpoint)].in_flight;
   --call.query->running;
   ++settlements_;
-  if (!ready_.empty()) is_drain_due_ = true;
+  is_drain_due_ = true;
 }
 
 // It cannot be known what a cancelled call will be billed, so the worst case is booked at once. The
@@ -233,7 +237,7 @@ void Scheduler::Impl::rest(EndpointId endpoint, Duration wait) {
   if (now_ + wait <= place.rest_until) return;
   place.rest_until = now_ + wait;
   const std::uint64_t timer = next_timer_++;
-  timers_.emplace(timer, nullptr);
+  timers_.insert(timer, nullptr);
   commands_->push_back(SetTimer{timer, place.rest_until});
 }
 

@@ -99,6 +99,15 @@ struct ClockJump {
   Duration by{};
 };
 
+// The process dies and comes back.
+struct Death {
+  Duration after{};            // Since the process began,
+  std::uint32_t commands = 0;  // and having carried out so many commands more.
+  bool is_written = false;     // Whether the transactions under way come through.
+  Duration down{};
+  Duration reconcile{};  // How long after it is back somebody reconciles.
+};
+
 class Behaviour {
  public:
   virtual ~Behaviour() = default;
@@ -107,6 +116,11 @@ class Behaviour {
   // The next time an endpoint crashes, and the next jump of the clock; nothing: never again.
   [[nodiscard]] virtual std::optional<Outage> next_outage(EndpointId /*endpoint*/) { return {}; }
   [[nodiscard]] virtual std::optional<ClockJump> next_jump() { return {}; }
+  // Where the budget is durable: when the process that begins now will die, how long the next
+  // transaction takes, and how soon somebody whose query was lost asks again.
+  [[nodiscard]] virtual std::optional<Death> next_death() { return {}; }
+  [[nodiscard]] virtual Duration write_time() { return {}; }
+  [[nodiscard]] virtual std::optional<Duration> asks_again(QueryId /*lost*/) { return {}; }
 };
 
 }  // namespace hf::sim

@@ -43,6 +43,10 @@ void Checker::complain(std::string_view rule) {
 }
 
 Checker::Truth& Checker::touch(QueryId id) {
+  if (gone_.contains(id)) {
+    at_ = id;
+    complain("it was in a process that died, and something happens to it");
+  }
   const auto found = places_.try_emplace(id, static_cast<std::uint32_t>(queries_.size()));
   if (found.second) queries_.emplace_back().id = id;
   Truth& truth = queries_[found.first->second];
@@ -92,6 +96,7 @@ void Checker::saw(TimePoint now, const Event& event) {
       Overloaded{
           [&](const QueryArrived& e) {
             Truth& truth = touch(e.query);
+            ++arrived_;
             truth.budget = e.budget;
             truth.is_local_only = e.local_only;
             truth.question_bytes = e.question_bytes;
@@ -259,6 +264,7 @@ void Checker::finished(TimePoint now, const FinishQuery& command, const Schedule
   Truth& truth = touch(command.query);
   expect(!truth.is_over, "it was finished twice");
   truth.is_over = true;
+  ++ended_;
   expect(truth.money.held == Amounts{}, "it is finished and holds money");
   expect(truth.running == 0, "it is finished and has a running call");
   expect(!truth.due || now <= *truth.due, "it was finished after its deadline");
@@ -271,8 +277,23 @@ void Checker::finished(TimePoint now, const FinishQuery& command, const Schedule
 
 void Checker::jumped(TimePoint from, TimePoint to) {
   for (Truth& truth : queries_) {
-    if (truth.due && *truth.due > from) truth.due = std::max(*truth.due, to);
+    if (truth.due && *truth.due >= from) truth.due = std::max(*truth.due, to);
   }
+}
+
+void Checker::died() {
+  for (const Truth& truth : queries_) {
+    gone_.insert(truth.id);
+    ended_ += truth.is_over ? 0 : 1;
+  }
+  queries_.clear();
+  places_.clear();
+  touched_.clear();
+  calls_.clear();
+  std::ranges::fill(in_flight_, 0U);
+  process_ = options_.process;
+  money_ = {};
+  at_.reset();
 }
 
 void Checker::check(TimePoint now, const Scheduler& scheduler) {
@@ -342,6 +363,7 @@ void Checker::check_end(const Scheduler& scheduler) {
     expect(truth.is_over, "it never finished");
   }
   at_.reset();
+  expect(arrived_ == ended_, "a query did not end exactly once");
   expect(money_.held == Amounts{}, "money is held at the end");
 }
 

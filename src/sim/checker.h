@@ -5,6 +5,8 @@
 // - Every subtask ends exactly once; its last state never changes, and no call for it runs on.
 // - At most one call runs for a subtask, and one hedge beside it.
 // - Nothing happens to a query after it is finished; every query finishes, by its deadline.
+// - A query that is open when the process dies is lost: that is its one end, and none that a dead
+//   process had is heard of again.
 // - A call that is over or cancelled is cancelled no more.
 // - No endpoint has more calls than it allows; what must stay local reaches no cloud.
 // - No call starts whose worst case does not fit, in any scope; spent + held <= limit at every
@@ -21,6 +23,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "schedule/scheduler.h"
@@ -36,8 +39,10 @@ class Checker {
   void saw(TimePoint now, const Command& command, const Scheduler& scheduler);
   // After all commands of an event.
   void check(TimePoint now, const Scheduler& scheduler);
-  // Nothing can happen after `from` before `to`: what was due between comes then.
+  // What was due at `from` or between comes at `to`.
   void jumped(TimePoint from, TimePoint to);
+  // The process is gone, and all queries that were open with it: they are lost.
+  void died();
   // When nothing is left to happen.
   void check_end(const Scheduler& scheduler);
 
@@ -122,6 +127,9 @@ class Checker {
   TimePoint now_{};
   std::optional<QueryId> at_;  // The query that is looked at.
   std::uint64_t checks_ = 0;
+  std::unordered_set<QueryId> gone_;  // Queries that dead processes had.
+  std::uint64_t arrived_ = 0;
+  std::uint64_t ended_ = 0;  // Finished or lost.
   std::vector<std::string> violations_;
 };
 

@@ -9,7 +9,8 @@
 namespace hf::sim {
 
 // What can go wrong. The first group ends a call, and at most one of them happens to it; each of
-// the second may happen to any call; the third happens to endpoints, the clock and queries.
+// the second may happen to any call; the third happens to endpoints, the clock,
+// queries and the process itself.
 enum class Fault : std::uint8_t {
   kRefused,
   kRejected,
@@ -30,10 +31,11 @@ enum class Fault : std::uint8_t {
   kCrash,
   kClockJump,
   kCancel,
+  kProcessCrash,
 };
 inline constexpr std::size_t kEndingFaults = 11;
 inline constexpr std::size_t kCallFaults = 16;
-inline constexpr std::size_t kFaults = 19;
+inline constexpr std::size_t kFaults = 20;
 
 // As the keys of the file and the report have them: "rate_limited".
 [[nodiscard]] std::string_view name_of(Fault fault);

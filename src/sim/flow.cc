@@ -104,6 +104,10 @@ class Reader {
       endpoint(line);
     else if (what == "options")
       options(line);
+    else if (what == "ledger")
+      ledger(line);
+    else if (what == "death")
+      death(line);
     else if (what == "query")
       query(line);
     else if (what == "plan")
@@ -171,6 +175,27 @@ class Reader {
     if (line.text("fallback") == "none") options.fallback = Fallback::kNone;
     planner_ = line.text("planner").value_or("");
     spec_.bill_delay = line.time("bill");
+  }
+
+  void ledger(Line& line) {
+    line.allow("usd tokens write");
+    LedgerScript& ledger = spec_.ledger.emplace();
+    store::ScopeSpec& scope = ledger.scopes.emplace_back();
+    scope.name = "process";
+    if (const auto usd = line.number("usd")) scope.limits.usd = dollars(*usd);
+    if (line.text("tokens")) scope.limits.cloud_tokens = Tokens(line.count("tokens", 0));
+    ledger.write = line.time("write").value_or(Duration(0));
+  }
+
+  void death(Line& line) {
+    line.allow("after commands down reconcile");
+    if (!spec_.ledger) return line.blame("there is no ledger above");
+    Death& death = spec_.ledger->deaths.emplace_back();
+    death.after = line.time("after").value_or(Duration(0));
+    death.commands = line.count("commands", 0);
+    death.is_written = line.has("written");
+    death.down = line.time("down").value_or(Duration(0));
+    death.reconcile = line.time("reconcile").value_or(Duration(0));
   }
 
   QueryScript* find(Line& line) {

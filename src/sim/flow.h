@@ -4,6 +4,8 @@
 //   endpoint edge tier=edge slots=1 first=10ms token=1ms
 //   endpoint cloud tier=cloud slots=4 first=20ms token=1ms price=2/0.5/8
 //   options policy=edge attempts=2 base=100ms cap=1s
+//   ledger usd=0.01 tokens=4096 write=5ms
+//   death after=50ms commands=2 down=10ms reconcile=20ms written
 //   query 1 at=0ms deadline=1s usd=0.01 tokens=4096 question=100 cancel=50ms mode=plan
 //   plan 1 end=100ms call_end=100ms outcome=complete sink=b pruned=x,y
 //   step 1 a at=20ms role=explain expected=20 bytes=40 difficulty=3

@@ -19,7 +19,7 @@ class Maker {
 
   WorldSpec world() {
     WorldSpec spec;
-    spec.policy = policy_names()[below(policy_names().size())];
+    spec.policy = live_policy_names()[below(live_policy_names().size())];
     endpoints(spec);
     options(spec);
     const std::uint64_t queries = 1 + below(6);

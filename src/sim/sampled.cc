@@ -13,6 +13,9 @@ constexpr std::uint64_t kCrashes = 1;
 constexpr std::uint64_t kJumps = 2;
 constexpr std::uint64_t kCalls = 3;
 constexpr std::uint64_t kRight = 4;
+constexpr std::uint64_t kDeaths = 5;
+constexpr std::uint64_t kWrites = 6;
+constexpr std::uint64_t kAgain = 7;
 
 // Between two crashes, and two jumps of the clock: something must get done.
 constexpr Duration kRest = std::chrono::seconds(1);
@@ -42,7 +45,11 @@ void fail_early(Course& course, Failure failure, Duration end) {
 }  // namespace
 
 Sampled::Sampled(const WorldFile& file, std::uint64_t seed)
-    : file_(file), seed_(seed), jumps_(mix(seed ^ mix(kJumps))) {
+    : file_(file),
+      seed_(seed),
+      jumps_(mix(seed ^ mix(kJumps))),
+      deaths_(mix(seed ^ mix(kDeaths))),
+      writes_(mix(seed ^ mix(kWrites))) {
   for (std::size_t i = 0; i < file.endpoints.size(); ++i) {
     places_.push_back({.crashes = Rng(mix(mix(seed ^ mix(kCrashes)) + i)), .recent = {}});
   }
@@ -220,6 +227,28 @@ std::optional<Outage> Sampled::next_outage(EndpointId endpoint) {
   Rng& rng = places_[index_of(endpoint)].crashes;
   const Duration after = std::max(model.crash_every->duration(rng), kRest);
   return Outage{.after = after, .down = model.crash_down.duration(rng)};
+}
+
+std::optional<Death> Sampled::next_death() {
+  const LedgerModel& model = file_.ledger;
+  if (!model.crash_every) return std::nullopt;
+  // Most often between two events, sometimes in the midst of what one leads to.
+  constexpr std::uint64_t kCommandsMost = 8;
+  const std::uint64_t commands = deaths_.below(2 * kCommandsMost);
+  Death death;
+  death.after = model.crash_every->duration(deaths_);
+  death.commands =
+      commands < kCommandsMost ? 0 : static_cast<std::uint32_t>(commands % kCommandsMost);
+  death.is_written = deaths_.below(2) == 0;
+  death.down = model.crash_down.duration(deaths_);
+  death.reconcile = model.reconcile.duration(deaths_);
+  return death;
+}
+
+std::optional<Duration> Sampled::asks_again(QueryId lost) {
+  Rng rng(mix(mix(seed_ ^ mix(kAgain)) + static_cast<std::uint64_t>(lost)));
+  if (rng.unit() >= file_.ledger.again) return std::nullopt;
+  return file_.ledger.again_after.duration(rng);
 }
 
 std::optional<ClockJump> Sampled::next_jump() {

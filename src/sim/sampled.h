@@ -22,6 +22,9 @@ class Sampled : public Behaviour {
   [[nodiscard]] Course course(const CallView& call) override;
   [[nodiscard]] std::optional<Outage> next_outage(EndpointId endpoint) override;
   [[nodiscard]] std::optional<ClockJump> next_jump() override;
+  [[nodiscard]] std::optional<Death> next_death() override;
+  [[nodiscard]] Duration write_time() override { return file_.ledger.write.duration(writes_); }
+  [[nodiscard]] std::optional<Duration> asks_again(QueryId lost) override;
 
  private:
   struct Place {
@@ -41,6 +44,8 @@ class Sampled : public Behaviour {
   const std::uint64_t seed_;
   std::vector<Place> places_;
   Rng jumps_;
+  Rng deaths_;
+  Rng writes_;
 };
 
 }  // namespace hf::sim

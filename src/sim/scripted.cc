@@ -56,6 +56,12 @@ Course Scripted::course(const CallView& call) {
   return course;
 }
 
+std::optional<Death> Scripted::next_death() {
+  const std::vector<Death>& deaths = spec_.ledger->deaths;
+  if (deaths_ == deaths.size()) return std::nullopt;
+  return deaths[deaths_++];
+}
+
 const CallRule* Scripted::rule_for(const CallView& call) const {
   const std::string& endpoint = spec_.endpoints[index_of(call.start.endpoint)].endpoint.name;
   const std::string_view job = job_of(call.start, call.step);

@@ -11,11 +11,14 @@ class Scripted : public Behaviour {
   explicit Scripted(const WorldSpec& spec) : spec_(spec) {}
 
   [[nodiscard]] Course course(const CallView& call) override;
+  [[nodiscard]] std::optional<Death> next_death() override;
+  [[nodiscard]] Duration write_time() override { return spec_.ledger->write; }
 
  private:
   [[nodiscard]] const CallRule* rule_for(const CallView& call) const;
 
   const WorldSpec& spec_;
+  std::size_t deaths_ = 0;
 };
 
 // "plan", "whole", or the label of the step.

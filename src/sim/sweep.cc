@@ -23,7 +23,8 @@ QueryResult result_of(const World& world, const WorldSpec& spec, QueryId id) {
                      .usd = record.budget_state.spent.usd,
                      .cloud_tokens = record.budget_state.spent.cloud_tokens,
                      .edge_tokens = {},
-                     .is_right = world.is_right(id)};
+                     .is_right = world.is_right(id),
+                     .is_lost = world.is_lost(id)};
   for (const CallRecord& call : record.calls) {
     result.hedges += call.kind == CallKind::kHedge;
     if (spec.endpoints[index_of(call.endpoint)].endpoint.tier == Tier::kCloud) {
@@ -93,7 +94,7 @@ void Summary::add(const SeedResult& result) {
   for (std::size_t i = 0; i < kFaults; ++i) faults[i] += result.faults[i];
   for (const QueryResult& query : result.queries) {
     ++queries;
-    ++outcomes[static_cast<std::size_t>(query.outcome)];
+    ++(query.is_lost ? lost : outcomes[static_cast<std::size_t>(query.outcome)]);
     right += query.is_right;
     sums.usd += query.usd;
     sums.cloud_tokens += query.cloud_tokens;

@@ -27,6 +27,7 @@ struct QueryResult {
   std::uint64_t edge_calls = 0;
   std::uint64_t hedges = 0;
   bool is_right = false;
+  bool is_lost = false;  // With the process: it has no outcome.
 };
 
 struct SeedResult {
@@ -67,7 +68,8 @@ struct Summary {
   std::uint64_t hash = 0;  // Of all hashes in order.
   std::uint64_t events = 0;
   std::uint64_t queries = 0;
-  std::array<std::uint64_t, 6> outcomes{};  // By Outcome.
+  std::array<std::uint64_t, 6> outcomes{};  // By Outcome,
+  std::uint64_t lost = 0;                   // and those without one.
   std::uint64_t right = 0;
   QueryResult sums;  // Of the counts.
   FaultCounts faults{};

@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t kWorld = 11;
 constexpr std::uint64_t kArrivals = 12;
 constexpr std::uint64_t kQueries = 13;
+constexpr std::uint64_t kLedger = 14;
 
 // A plan that is not what it should be is asked for once more; a third call never comes.
 constexpr int kPlans = 2;
@@ -65,6 +66,7 @@ class Maker {
       total.cloud_tokens = Tokens(model.process_cloud_tokens->count(rng));
     }
     spec.options.process = total;
+    if (make_ledger(spec, total)) return;
     if (model.lease <= 0) return;
     const auto part = [&](std::int64_t count) {
       return static_cast<std::int64_t>(static_cast<double>(count) * model.lease);
@@ -74,6 +76,27 @@ class Maker {
                     .slice = {PicoUsd(part(total.usd.value_or(PicoUsd(0)).count())),
                               Tokens(part(total.cloud_tokens.value_or(Tokens(0)).count()))},
                     .delay = model.lease_delay.duration(rng)};
+  }
+
+  // Whether this run has one. Draws of its own: those without are as if there were none.
+  bool make_ledger(WorldSpec& spec, const Budget& total) {
+    const LedgerModel& model = file_.ledger;
+    Rng rng(mix(seed_ ^ mix(kLedger)));
+    if (rng.unit() >= model.share) return false;
+    LedgerScript& ledger = spec.ledger.emplace();
+    ledger.scopes.push_back({.name = "process", .parent = {}, .limits = total});
+    if (!model.above) return true;
+    const double factor = model.above->number(rng);
+    const auto scaled = [&](auto limit) {
+      return decltype(limit)(
+          static_cast<std::int64_t>(static_cast<double>(limit.count()) * factor));
+    };
+    Budget above;
+    if (total.usd) above.usd = scaled(*total.usd);
+    if (total.cloud_tokens) above.cloud_tokens = scaled(*total.cloud_tokens);
+    ledger.scopes.back().parent = "account";
+    ledger.scopes.insert(ledger.scopes.begin(), {.name = "account", .parent = {}, .limits = above});
+    return true;
   }
 
   void arrivals(WorldSpec& spec) {
@@ -214,7 +237,7 @@ class Maker {
     for (std::size_t i = 0; i < shape.inputs.size(); ++i) {
       StepScript& step = plan.steps.emplace_back();
       step.subtask.role = shape.inputs[i].empty() ? Role::kExplain : Role::kAnalyze;
-      step.subtask.relies_on = shape.inputs[i];
+      step.subtask.relies_on.assign(shape.inputs[i].begin(), shape.inputs[i].end());
       for (const SubtaskId input : shape.inputs[i]) is_used[index_of(input)] = true;
       const double own =
           shape.weights.empty() ? graphs.tokens.number(rng) : tokens * shape.weights[i];

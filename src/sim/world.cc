@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <type_traits>
 #include <utility>
 
 #include "base/assert.h"
@@ -13,6 +14,7 @@ namespace hf::sim {
 namespace {
 
 WorldSpec complete(WorldSpec spec) {
+  HF_ASSERT(!spec.lease || !spec.ledger);
   spec.options.endpoints.clear();
   for (const EndpointScript& each : spec.endpoints) {
     spec.options.endpoints.push_back(each.endpoint);
@@ -23,6 +25,10 @@ WorldSpec complete(WorldSpec spec) {
     if (!spec.lease->total.usd) spec.options.process.usd.reset();
     if (!spec.lease->total.cloud_tokens) spec.options.process.cloud_tokens.reset();
   }
+  if (spec.ledger) {
+    spec.options.is_process_leased = true;
+    spec.options.process = {.usd = PicoUsd(0), .cloud_tokens = Tokens(0), .deadline = {}};
+  }
   return spec;
 }
 
@@ -30,13 +36,13 @@ WorldSpec complete(WorldSpec spec) {
 
 World::Impl::Impl(WorldSpec spec, Trace trace)
     : spec_(complete(std::move(spec))), trace_mode_(trace), checker_(spec_.options) {
-  auto router = make_router(spec_.policy, spec_.policy_options);
-  HF_ASSERT(router.has_value());
-  router_ = std::move(*router);
-  scheduler_ = std::make_unique<Scheduler>(spec_.options, *router_);
   if (!spec_.behaviour) spec_.behaviour = std::make_shared<Scripted>(spec_);
   down_until_.resize(spec_.endpoints.size());
   leased_ = spec_.options.process;
+  if (spec_.ledger) {
+    ledger_ =
+        std::make_unique<DurableBudget>(spec_.ledger->scopes, [this] { return wait_for_disk(); });
+  }
 }
 
 std::string World::Impl::run() {
@@ -49,9 +55,10 @@ std::string World::Impl::run() {
     next();
   }
   checker_.check_end(*scheduler_);
+  if (ledger_) end_ledger();
   for (const Query& query : queries_) {
-    if (!query.has_arrived) continue;
-    const Amounts& spent = scheduler_->record(query.script->id).budget_state.spent;
+    if (query.life == 0) continue;
+    const Amounts& spent = record(query.script->id).budget_state.spent;
     digest_.add(spent.usd.count());
     digest_.add(spent.cloud_tokens.count());
   }
@@ -59,6 +66,7 @@ std::string World::Impl::run() {
 }
 
 void World::Impl::begin() {
+  happen(Begin{});
   queries_.resize(spec_.queries.size());
   unfinished_ = queries_.size();
   for (std::size_t i = 0; i < queries_.size(); ++i) queries_[i].script = &spec_.queries[i];
@@ -92,15 +100,15 @@ void World::Impl::come(std::size_t place) {
   if (script.cancel_at) post(*script.cancel_at, CancelAsked{script.id});
 }
 
-void World::Impl::post(Duration wait, std::variant<Event, Crash, ClockJump> what,
-                       std::optional<CallId> of) {
+void World::Impl::post(Duration wait, Happening what, std::optional<CallId> of) {
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<std::uint32_t>(pending_.size()));
     pending_.emplace_back();
   }
   const std::uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
-  pending_[slot] = {std::move(what), of, of ? calls_[index_of(*of)].turn : 0};
+  const std::uint32_t life = is_of_process(what) ? static_cast<std::uint32_t>(lives_.size()) : 0;
+  pending_[slot] = {std::move(what), of, of ? calls_[index_of(*of)].turn : 0, life};
   due_.push_back({now_ + wait, sequence_++, slot});
   std::ranges::push_heap(due_, std::greater<>());
 }
@@ -116,24 +124,52 @@ void World::Impl::next() {
   if (const auto* event = std::get_if<Event>(&pending.what)) {
     const bool is_plan_end = std::holds_alternative<PlanEnded>(*event);
     if (is_plan_end && pending.of) calls_[index_of(*pending.of)].is_plan_told = true;
-    return deliver(*event);
+    // Who comes while the process is down tries again until it is up.
+    if (is_down_) return post(up_at_ - now_, *event);
+    deliver(*event);
+    while (leased_more_) deliver(*std::exchange(leased_more_, std::nullopt));
+    return;
   }
-  if (unfinished_ == 0) return;
-  if (const auto* crash = std::get_if<Crash>(&pending.what)) happen(*crash);
-  if (const auto* jump = std::get_if<ClockJump>(&pending.what)) happen(*jump);
+  if (unfinished_ == 0 && !std::holds_alternative<Begin>(pending.what)) return;
+  std::visit(
+      [this](const auto& each) {
+        if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(each)>, Event>) happen(each);
+      },
+      pending.what);
+  if (ledger_) check_ledger();
+}
+
+// What comes from outside comes to whichever process lives; the rest ends with its process.
+bool World::Impl::is_of_process(const Happening& what) {
+  const auto* event = std::get_if<Event>(&what);
+  if (event == nullptr) {
+    return std::holds_alternative<Death>(what) || std::holds_alternative<Written>(what);
+  }
+  return !std::holds_alternative<QueryArrived>(*event) &&
+         !std::holds_alternative<CancelAsked>(*event);
 }
 
 bool World::Impl::is_stale(const Pending& pending) const {
+  if (pending.life != 0 && (pending.life != lives_.size() || is_down_)) return true;
+  if (const auto* event = std::get_if<Event>(&pending.what)) {
+    const auto* cancel = std::get_if<CancelAsked>(event);
+    const std::uint32_t life = cancel == nullptr ? 0 : queries_[place_of(cancel->query)].life;
+    if (life != 0 && life != lives_.size()) return true;
+  }
   if (!pending.of) return false;
   const Call& call = calls_[index_of(*pending.of)];
   if (call.turn != pending.turn) return true;
   const auto* event = std::get_if<Event>(&pending.what);
   const bool is_end =
       std::holds_alternative<CallDone>(*event) || std::holds_alternative<CallFailed>(*event);
-  return call.stage == Stage::kCancelled && !is_end;
+  // The live driver closes the connection of a call that it cancels: it hears of no bill. A ledger
+  // could not book it either.
+  return call.stage == Stage::kCancelled && (!is_end || ledger_ != nullptr);
 }
 
 void World::Impl::deliver(const Event& event) {
+  // While the process waits for its disk, time goes on.
+  const TimePoint now = now_;
   note(event);
   digest_.add(now_);
   digest_.add(event);
@@ -144,12 +180,20 @@ void World::Impl::deliver(const Event& event) {
   if (const auto* done = std::get_if<CallDone>(&event)) note_end(done->call, done);
   if (const auto* failed = std::get_if<CallFailed>(&event)) note_end(failed->call, nullptr);
   for (const Command& command : commands_) {
+    if (is_doomed_ && death_->commands-- == 0) is_dying_ = true;
+    if (is_dying_) break;
     digest_.add(command);
-    checker_.saw(now_, command, *scheduler_);
+    checker_.saw(now, command, *scheduler_);
     std::visit([this](const auto& each) { carry_out(each); }, command);
-    if (trace_mode_ == Trace::kText) tell(command);
+    if (trace_mode_ == Trace::kText && !is_dying_) tell(command);
   }
-  checker_.check(now_, *scheduler_);
+  if (is_dying_) return die();
+  checker_.check(now, *scheduler_);
+  if (now_ > now) checker_.jumped(now, now_);
+  if (ledger_) {
+    begin_write();
+    check_ledger();
+  }
   const auto* arrived = std::get_if<QueryArrived>(&event);
   if (arrived != nullptr && arrived->plan_given) {
     Query& query = query_of(arrived->query);
@@ -162,7 +206,7 @@ void World::Impl::deliver(const Event& event) {
 
 void World::Impl::note(const Event& event) {
   if (const auto* arrived = std::get_if<QueryArrived>(&event)) {
-    query_of(arrived->query).has_arrived = true;
+    query_of(arrived->query).life = static_cast<std::uint32_t>(lives_.size());
   }
   if (const auto* step = std::get_if<StepParsed>(&event)) ++query_of(step->query).released;
   if (std::holds_alternative<CancelAsked>(event)) count(Fault::kCancel);
@@ -249,13 +293,16 @@ const FaultCounts& World::faults() const {
   return impl_->faults();
 }
 const RunRecord& World::record(QueryId query) const {
-  return impl_->scheduler().record(query);
+  return impl_->record(query);
 }
 const WorldSpec& World::spec() const {
   return impl_->spec();
 }
 bool World::has_arrived(QueryId query) const {
   return impl_->has_arrived(query);
+}
+bool World::is_lost(QueryId query) const {
+  return impl_->is_lost(query);
 }
 bool World::is_right(QueryId query) const {
   return impl_->is_right(query);

@@ -23,6 +23,7 @@
 #include "model/receipt.h"
 #include "schedule/scheduler.h"
 #include "sim/behaviour.h"
+#include "store/ledger_file.h"
 
 namespace hf::sim {
 
@@ -53,6 +54,15 @@ struct LeaseScript {
   Duration delay{};  // Between WantBudget and its answer.
 };
 
+// The budget of all queries outlives the process: it is in the file of a real store (store/), and
+// the process leases from it as the live one does.
+struct LedgerScript {
+  std::vector<store::ScopeSpec> scopes;  // Each below the one before; queries spend from the last.
+  // For flows; a behaviour of its own has its own.
+  Duration write{};  // How long each transaction takes.
+  std::vector<Death> deaths;
+};
+
 struct WorldSpec {
   std::vector<EndpointScript> endpoints;
   Scheduler::Options options;  // `endpoints` is filled in from the above.
@@ -61,8 +71,9 @@ struct WorldSpec {
   std::vector<QueryScript> queries;
   std::vector<CallRule> rules;
   std::optional<Duration>
-      bill_delay;  // Cancelled calls report their usage after it; absent: never.
-  std::optional<LeaseScript> lease;
+      bill_delay;                    // Cancelled calls report their usage after it; absent: never.
+  std::optional<LeaseScript> lease;  // At most one of these two.
+  std::optional<LedgerScript> ledger;
   // Instead of speeds, rules and bill_delay above. It has a memory: for one world only.
   std::shared_ptr<Behaviour> behaviour;
   std::uint64_t events_max = 100'000;  // A world in which more happens does not end.
@@ -91,10 +102,12 @@ class World {
   // How often each fault really happened.
   [[nodiscard]] const FaultCounts& faults() const;
 
-  // As it runs: with everything filled in.
+  // As it runs: with everything filled in, and the queries that were asked again.
   [[nodiscard]] const WorldSpec& spec() const;
   // Whether the scheduler ever heard of the query.
   [[nodiscard]] bool has_arrived(QueryId query) const;
+  // Whether the process died while the query was open.
+  [[nodiscard]] bool is_lost(QueryId query) const;
   // Of a query that has arrived; valid while the world lives.
   [[nodiscard]] const RunRecord& record(QueryId query) const;
   // Whether the query got an answer, and it is right as the behaviour has it.

@@ -21,8 +21,28 @@ void World::Impl::carry_out(const StartCall& command) {
   } else if (command.prompt != Prompt::kWhole) {
     call.step = &query.plan->steps[index_of(command.subtask)];
   }
+  if (ledger_) {
+    const auto journalled = ledger_->start(command.call, command.worst);
+    if (is_dying_) return;
+    if (!journalled) {
+      call.course = {};
+      call.course.failure = Failure::kRejected;
+      call.course.is_billable = false;
+      return play(call);
+    }
+  }
   call.course = course_of(call);
+  if (ledger_) ledger_->sent(command.call, charge_of(call));
   play(call);
+}
+
+// What the endpoint charges for a call, from the moment it was sent and whatever becomes of it:
+// what it would tell, or as much as it may.
+Amounts World::Impl::charge_of(const Call& call) const {
+  const Endpoint& endpoint = spec_.options.endpoints[index_of(call.start.endpoint)];
+  if (!call.course.told) return call.course.is_billable ? call.start.worst : Amounts{};
+  return {cost_of(endpoint.price, *call.course.told),
+          endpoint.tier == Tier::kCloud ? call.course.told->total() : Tokens(0)};
 }
 
 Course World::Impl::course_of(const Call& call) {
@@ -153,6 +173,7 @@ void World::Impl::carry_out(const SetTimer& command) {
 }
 
 void World::Impl::carry_out(const WantBudget& command) {
+  if (ledger_) return lease(command.needed);
   if (!spec_.lease) return;
   const LeaseScript& lease = *spec_.lease;
   const Budget before = leased_;
@@ -178,6 +199,7 @@ void World::Impl::carry_out(const WantBudget& command) {
 void World::Impl::carry_out(const FinishQuery& command) {
   Query& query = query_of(command.query);
   --unfinished_;
+  query.is_over = true;
   end_ = now_;
   const RunRecord& record = scheduler_->record(command.query);
   const bool is_answered =

@@ -31,7 +31,8 @@ constexpr std::array<std::string_view, kFaults> kFaultNames = {"refused",
                                                                "late_bill",
                                                                "crash",
                                                                "clock_jump",
-                                                               "cancel"};
+                                                               "cancel",
+                                                               "process_crash"};
 
 Result<void> read_faults(const Table& table, FaultChances& chances) {
   HF_CHECK(table.allow({"refused", "rejected", "rate_limited", "rate_limited_told", "overloaded",
@@ -78,6 +79,15 @@ Result<void> read_speed(const Table& table, EndpointModel& model) {
   return set(model.inter_token, table, "inter_token", kTime);
 }
 
+// Returns how often it happens.
+Result<std::optional<Draw>> read_crash(const Table& table, Draw& down) {
+  HF_CHECK(table.allow({"every", "down"}));
+  if (!table.has("every") || !table.has("down"))
+    return table.error("a crash needs 'every' and 'down'.");
+  HF_CHECK(set(down, table, "down", kTime));
+  return read_draw(table, "every", kTime);
+}
+
 Result<void> read_trouble(const Table& table, EndpointModel& model) {
   HF_TRY(const auto timeouts, table.table("timeouts"));
   if (timeouts) {
@@ -91,11 +101,7 @@ Result<void> read_trouble(const Table& table, EndpointModel& model) {
   if (faults) HF_CHECK(read_faults(*faults, model.faults));
   HF_TRY(const auto crash, table.table("crash"));
   if (crash) {
-    HF_CHECK(crash->allow({"every", "down"}));
-    if (!crash->has("every") || !crash->has("down"))
-      return crash->error("a crash needs 'every' and 'down'.");
-    HF_TRY(model.crash_every, read_draw(*crash, "every", kTime));
-    HF_CHECK(set(model.crash_down, *crash, "down", kTime));
+    HF_TRY(model.crash_every, read_crash(*crash, model.crash_down));
   }
   return {};
 }
@@ -267,15 +273,36 @@ Result<void> read_budget(const Table& root, BudgetModel& budget) {
   return set(budget.lease_delay, *process, "lease_delay", kTime);
 }
 
+Result<void> read_ledger(const Table& root, WorldFile& world) {
+  HF_TRY(const auto table, root.table("ledger"));
+  if (!table) return {};
+  HF_CHECK(table->allow({"share", "above", "write", "crash", "reconcile", "again", "again_after"}));
+  if (!world.budget.process_usd && !world.budget.process_cloud_tokens) {
+    return table->error("a ledger needs a limit in 'budget.process'.");
+  }
+  LedgerModel& ledger = world.ledger;
+  ledger.share = 1;
+  HF_CHECK(set_share(ledger.share, *table, "share"));
+  HF_TRY(ledger.above, read_draw(*table, "above", kFactor));
+  HF_CHECK(set(ledger.write, *table, "write", kTime));
+  HF_CHECK(set(ledger.reconcile, *table, "reconcile", kTime));
+  HF_CHECK(set_share(ledger.again, *table, "again"));
+  HF_CHECK(set(ledger.again_after, *table, "again_after", kTime));
+  HF_TRY(const auto crash, table->table("crash"));
+  if (!crash) return {};
+  HF_TRY(ledger.crash_every, read_crash(*crash, ledger.crash_down));
+  return {};
+}
+
 Result<void> read_route(const Table& root, WorldFile& world) {
   HF_TRY(const auto table, root.table("route"));
   if (table) {
     HF_CHECK(table->allow({"policy", "cloud_share", "threshold", "difficulty"}));
     HF_TRY(world.policies, table->texts("policy"));
     for (const std::string& policy : world.policies) {
-      if (std::ranges::find(policy_names(), policy) != policy_names().end()) continue;
+      if (std::ranges::find(live_policy_names(), policy) != live_policy_names().end()) continue;
       return table->error_at("policy", fmt::format("unknown policy '{}'; known: {}.", policy,
-                                                   fmt::join(policy_names(), ", ")));
+                                                   fmt::join(live_policy_names(), ", ")));
     }
     PolicyOptions& options = world.policy_options;
     HF_CHECK(set_share(options.cloud_share, *table, "cloud_share"));
@@ -347,13 +374,14 @@ std::string_view name_of(Fault fault) {
 Result<WorldFile> read_world(std::string_view toml, std::string_view file) {
   HF_TRY(const Table root, Table::parse(toml, file));
   HF_CHECK(root.allow({"endpoint", "faults", "planner", "plan", "graphs", "arrivals", "budget",
-                       "route", "options", "outcomes", "cancel", "clock", "late"}));
+                       "ledger", "route", "options", "outcomes", "cancel", "clock", "late"}));
   WorldFile world;
   HF_CHECK(read_endpoints(root, world));
   HF_CHECK(read_planner(root, world));
   HF_CHECK(read_graphs(root, world.graphs));
   HF_CHECK(read_arrivals(root, world.arrivals));
   HF_CHECK(read_budget(root, world.budget));
+  HF_CHECK(read_ledger(root, world));
   HF_CHECK(read_route(root, world));
   HF_CHECK(read_options(root, world.options));
   HF_CHECK(read_happenings(root, world));

@@ -82,6 +82,18 @@ struct BudgetModel {
   Draw lease_delay;
 };
 
+// Some runs keep the process budget in a store that outlives the process.
+struct LedgerModel {
+  double share = 0;           // Of runs.
+  std::optional<Draw> above;  // A second scope's limits, in those of the first, which is below it.
+  Draw write;                 // How long a transaction takes.
+  std::optional<Draw> crash_every;
+  Draw crash_down;
+  Draw reconcile;    // After the process is back.
+  double again = 0;  // Share of lost queries that are asked again.
+  Draw again_after;
+};
+
 struct WorldFile {
   std::string name;
   std::vector<std::string> policies;  // One is drawn for each run.
@@ -91,6 +103,7 @@ struct WorldFile {
   GraphModel graphs;
   ArrivalModel arrivals;
   BudgetModel budget;
+  LedgerModel ledger;
   double whole_right = 1;    // Factor of `right` for a question that was not split,
   double spoiled_right = 1;  // and where an input is missing or wrong.
   double local_only = 0;     // Share of queries that must stay local.

@@ -1,5 +1,6 @@
-// The inside of a world. Its functions are in three files: world.cc (the queue), world_calls.cc
-// (the commands) and world_trace.cc (what happened, in words).
+// The inside of a world. Its functions are in four files: world.cc (the queue), world_calls.cc
+// (the commands), world_process.cc (a process that dies, and its disk) and world_trace.cc (what
+// happened, in words).
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 
 #include "sim/checker.h"
 #include "sim/digest.h"
+#include "sim/durable_budget.h"
 #include "sim/world.h"
 
 namespace hf::sim {
@@ -23,13 +25,16 @@ class World::Impl {
 
   std::string run();
   [[nodiscard]] const Checker& checker() const { return checker_; }
-  [[nodiscard]] const Scheduler& scheduler() const { return *scheduler_; }
+  [[nodiscard]] const RunRecord& record(QueryId id) const {
+    return lives_[queries_[place_of(id)].life - 1].scheduler->record(id);
+  }
   [[nodiscard]] std::uint64_t hash() const { return digest_.value(); }
   [[nodiscard]] std::uint64_t events() const { return events_; }
   [[nodiscard]] TimePoint end() const { return end_; }
   [[nodiscard]] const FaultCounts& faults() const { return faults_; }
   [[nodiscard]] const WorldSpec& spec() const { return spec_; }
-  [[nodiscard]] bool has_arrived(QueryId id) const { return queries_[place_of(id)].has_arrived; }
+  [[nodiscard]] bool has_arrived(QueryId id) const { return queries_[place_of(id)].life != 0; }
+  [[nodiscard]] bool is_lost(QueryId id) const { return queries_[place_of(id)].is_lost; }
   [[nodiscard]] bool is_right(QueryId id) const { return queries_[place_of(id)].is_right; }
 
  private:
@@ -37,10 +42,17 @@ class World::Impl {
     EndpointId endpoint{};
     Duration down{};
   };
+  struct Begin {};      // The process is back.
+  struct Reconcile {};  // Somebody does it.
+  struct Written {      // A batch, unless the process had to wait for it.
+    std::uint64_t number = 0;
+  };
+  using Happening = std::variant<Event, Crash, ClockJump, Death, Begin, Written, Reconcile>;
   struct Pending {
-    std::variant<Event, Crash, ClockJump> what;
+    Happening what;
     std::optional<CallId> of;
     std::uint32_t turn = 0;  // Of the call at that time; not delivered if another one came.
+    std::uint32_t life = 0;  // Of the process that it is for; 0: of whichever lives then.
   };
   struct Due {
     TimePoint at{};
@@ -72,8 +84,14 @@ class World::Impl {
     std::size_t released = 0;             // Steps of `plan` that the scheduler knows.
     std::vector<std::uint32_t> attempts;  // By job and endpoint.
     std::vector<Output> outputs;          // By subtask.
-    bool has_arrived = false;
+    std::uint32_t life = 0;               // Of the process that had it; 0: it has not arrived.
+    bool is_over = false;
+    bool is_lost = false;
     bool is_right = false;
+  };
+  struct Life {
+    std::unique_ptr<Router> router;
+    std::unique_ptr<Scheduler> scheduler;
   };
 
   // world.cc
@@ -85,11 +103,11 @@ class World::Impl {
   void note_end(CallId id, const CallDone* done);
   void happen(const Crash& crash);
   void happen(const ClockJump& jump);
-  void post(Duration wait, std::variant<Event, Crash, ClockJump> what,
-            std::optional<CallId> of = std::nullopt);
+  void post(Duration wait, Happening what, std::optional<CallId> of = std::nullopt);
   void count(std::optional<Fault> fault) {
     if (fault) ++faults_[static_cast<std::size_t>(*fault)];
   }
+  [[nodiscard]] static bool is_of_process(const Happening& what);
   [[nodiscard]] bool is_stale(const Pending& pending) const;
   [[nodiscard]] std::size_t place_of(QueryId id) const;
   [[nodiscard]] Query& query_of(QueryId id) { return queries_[place_of(id)]; }
@@ -99,15 +117,32 @@ class World::Impl {
   void carry_out(const CancelCall& command);
   void carry_out(const SetTimer& command);
   void carry_out(const WantBudget& command);
-  void carry_out(const Booked&) {}  // The checkers keep their own book.
+  void carry_out(const Booked& command) {
+    if (ledger_) ledger_->book(command.call, command.amounts);
+  }
   void carry_out(const FinishQuery& command);
   [[nodiscard]] Course course_of(const Call& call);
+  [[nodiscard]] Amounts charge_of(const Call& call) const;
   void play(const Call& call);
   std::size_t play_steps(const Query& query, std::optional<CallId> of, Duration begins,
                          std::optional<Duration> until);
   void post_plan_end(const Query& query, std::size_t steps, Duration wait,
                      std::optional<CallId> of);
   [[nodiscard]] Event end_of(const Call& call) const;
+
+  // world_process.cc
+  void happen(const Death& death);
+  void happen(const Begin& begin);
+  void happen(const Written& written);
+  void happen(const Reconcile& reconcile);
+  void die();
+  void lose(std::size_t place);
+  void begin_write();
+  bool wait_until(TimePoint time);
+  bool wait_for_disk();
+  void lease(const Amounts& needed);
+  void check_ledger();
+  void end_ledger();
 
   // world_trace.cc
   void tell(const Event& event, bool has_commands);
@@ -120,10 +155,21 @@ class World::Impl {
 
   WorldSpec spec_;
   const Trace trace_mode_;
-  std::unique_ptr<Router> router_;
-  std::unique_ptr<Scheduler> scheduler_;
+  // One a process, the present one last; those that died are kept for their records alone.
+  std::vector<Life> lives_;
+  Scheduler* scheduler_ = nullptr;
   Checker checker_;
-  std::vector<Due> due_;  // A heap, the next one first.
+  std::unique_ptr<DurableBudget> ledger_;
+  std::optional<Death> death_;  // That comes next,
+  TimePoint dies_at_{};         // not before this;
+  bool is_doomed_ = false;      // or as soon as it has carried out the commands that it may.
+  bool is_dying_ = false;       // Now.
+  bool is_down_ = false;
+  TimePoint up_at_{};
+  std::uint64_t writes_ = 0;
+  TimePoint written_at_{};
+  std::optional<BudgetChanged> leased_more_;  // The next event.
+  std::vector<Due> due_;                      // A heap, the next one first.
   std::vector<Pending> pending_;
   std::vector<std::uint32_t> free_slots_;
   std::uint64_t sequence_ = 0;

@@ -22,6 +22,7 @@ inline constexpr Unit kCount{.is_time = false, .factor = 1, .most = 1e6};
 inline constexpr Unit kUsd{
     .is_time = false, .factor = static_cast<double>(kPicoPerUsd), .most = 1e6};
 
+inline constexpr Unit kFactor{.is_time = false, .factor = 1, .most = 1e3};
 inline constexpr Unit kManyTokens{.is_time = false, .factor = 1, .most = 1e12};
 
 // A constant, or a table with one distribution; nothing if the key is absent.

@@ -20,4 +20,10 @@ Result<std::filesystem::path> default_ledger_path(const Getenv& getenv);
 // Opens a ledger, making the file (0600) and its folders (0700) if need be, and checks it whole.
 Result<Database> open_ledger(const std::filesystem::path& path);
 
+// A new ledger that lives in memory, as long as this connection.
+Result<Database> open_ledger_in_memory();
+
+// Whether a ledger is sound: its pages, its rows' seals, its sums.
+Result<void> check_ledger(Database& database);
+
 }  // namespace hf::store

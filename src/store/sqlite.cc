@@ -93,6 +93,10 @@ Result<Database> Database::open(const std::filesystem::path& path) {
   return database;
 }
 
+Result<Database> Database::open_in_memory() {
+  return open(":memory:");
+}
+
 Result<void> Database::execute(const char* sql) {
   const int code = sqlite3_exec(connection_.get(), sql, nullptr, nullptr, nullptr);
   if (code == SQLITE_OK) return {};

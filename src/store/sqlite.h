@@ -47,6 +47,9 @@ class Database {
   // Opens an existing file for reading and writing. Waits up to ten seconds for a lock of others.
   static Result<Database> open(const std::filesystem::path& path);
 
+  // An empty one that lives as long as this connection.
+  static Result<Database> open_in_memory();
+
   // Runs statements without parameters and drops their rows.
   Result<void> execute(const char* sql);
 

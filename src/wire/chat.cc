@@ -182,9 +182,14 @@ json::object answer_json(const ChatPiece& piece, std::string_view object,
   answer["choices"] = std::move(choices);
   if (piece.usage) answer["usage"] = usage_json(*piece.usage);
   if (piece.signals) {
-    answer["hybridflow"] = {
-        {"signals",
-         {{"mean_logprob", piece.signals->mean_logprob}, {"margin", piece.signals->margin}}}};
+    json::object signals;
+    const auto add = [&](std::string_view name, const std::optional<double>& value) {
+      if (value) signals[name] = *value;
+    };
+    add("mean_logprob", piece.signals->mean_logprob);
+    add("low_logprob", piece.signals->low_logprob);
+    add("margin", piece.signals->margin);
+    answer["hybridflow"] = {{"signals", std::move(signals)}};
   }
   return answer;
 }
@@ -238,10 +243,13 @@ std::optional<Signals> read_signals(const json::object& object) {
   const json::object* extension = find_object(object, "hybridflow");
   const json::object* signals = extension != nullptr ? find_object(*extension, "signals") : nullptr;
   if (signals == nullptr) return std::nullopt;
-  const auto mean = find_number(*signals, "mean_logprob");
-  const auto margin = find_number(*signals, "margin");
-  if (!mean || !margin || !std::isfinite(*mean) || !std::isfinite(*margin)) return std::nullopt;
-  return Signals{.mean_logprob = *mean, .margin = *margin};
+  const auto read = [&](std::string_view name) {
+    const auto number = find_number(*signals, name);
+    return number && std::isfinite(*number) ? number : std::nullopt;
+  };
+  return Signals{.mean_logprob = read("mean_logprob"),
+                 .low_logprob = read("low_logprob"),
+                 .margin = read("margin")};
 }
 
 Result<ChatPiece> read_piece(std::string_view body, std::string_view text_field) {

@@ -14,17 +14,19 @@ HF_MEMBERS(Price, prompt, cached, completion);
 HF_MEMBERS(Endpoint, name, tier, price, max_in_flight, lab);
 HF_MEMBERS(RetryPolicy, attempts_max, base, cap, told_max);
 HF_MEMBERS(BreakerPolicy, failures_max, cool_down);
-HF_MEMBERS(PolicyOptions, cloud_share, threshold, difficulty);
+HF_MEMBERS(SparOptions, second_price, explore, attempts, slack, resolve, online, calibration);
+HF_MEMBERS(PolicyOptions, cloud_share, threshold, rise, difficulty, is_tuned, spar);
 HF_MEMBERS(Scheduler::Options, endpoints, planner, process, is_process_leased, retry, breaker,
            plan_max_tokens, subtask_max_tokens, sink_max_tokens, prompt_overhead_bytes,
            input_overhead_bytes, plan_overhead_bytes, queries_max, fallback, hedge, hedge_floor);
 
 // Events.
 HF_MEMBERS(Budget, usd, cloud_tokens, deadline);
-HF_MEMBERS(TaskFeatures, words, numbers, operators, choices, code, difficulty);
+HF_MEMBERS(TaskFeatures, words, numbers, operators, choices, code, foreign, difficulty, category,
+           edge_text, cloud_text);
 HF_MEMBERS(Subtask, role, relies_on, expected);
 HF_MEMBERS(Usage, prompt, cached, completion);
-HF_MEMBERS(Signals, mean_logprob, margin);
+HF_MEMBERS(Signals, mean_logprob, low_logprob, margin);
 HF_MEMBERS(QueryArrived, query, budget, plan, plan_given, local_only, question_bytes, features,
            seed);
 HF_MEMBERS(StepParsed, query, id, subtask, task_bytes, features);
@@ -49,7 +51,9 @@ HF_MEMBERS(FinishQuery, query, outcome);
 
 // Records.
 HF_MEMBERS(BudgetState, usd_limit, cloud_tokens_limit, spent, held);
-HF_MEMBERS(Decision, endpoint, tier, utility, threshold, cost, propensity, reason);
+HF_MEMBERS(Alternative, endpoint, action, chance, worth, usd, time);
+HF_MEMBERS(Decision, endpoint, tier, action, votes, utility, threshold, cost, usd_price, time_price,
+           propensity, alternatives, reason);
 HF_MEMBERS(CallRecord, id, kind, subtask, endpoint, status, failure, detail, started, first_token,
            finished, usage, usage_estimated, cut_by_length, usd);
 HF_MEMBERS(SubtaskRecord, subtask, state, decision, why_not_done, ready, started, finished,

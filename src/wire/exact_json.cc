@@ -12,7 +12,7 @@ void put_exact(std::string& out, double number) {
   (out += '"').append(text.data(), end) += '"';
 }
 
-void put_exact(std::string& out, const std::string& text) {
+void put_exact(std::string& out, std::string_view text) {
   out += to_text(json::string(text));
 }
 

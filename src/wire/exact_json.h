@@ -38,7 +38,7 @@ template <class T>
 concept Counted = std::same_as<T, Duration> || kIsA<T, Quantity>;
 
 void put_exact(std::string& out, double number);
-void put_exact(std::string& out, const std::string& text);
+void put_exact(std::string& out, std::string_view text);
 
 // Appends `value`.
 template <class T>
@@ -48,7 +48,7 @@ void put(std::string& out, const T& value) {
   } else if constexpr (WholeNumber<T>) {
     const fmt::format_int digits(value);
     out.append(digits.data(), digits.size());
-  } else if constexpr (std::same_as<T, double> || std::same_as<T, std::string>) {
+  } else if constexpr (std::same_as<T, double> || Text<T>) {
     put_exact(out, value);
   } else if constexpr (Counted<T>) {
     put(out, value.count());
@@ -67,7 +67,7 @@ void put(std::string& out, const T& value) {
     } else {
       out += "null";
     }
-  } else if constexpr (kIsA<T, std::vector>) {
+  } else if constexpr (List<T>) {
     out += '[';
     for (std::size_t i = 0; i < value.size(); ++i) {
       if (i > 0) out += ',';
@@ -144,6 +144,11 @@ template <class T>
 Result<void> get(const json::value& in, T& out) {
   if constexpr (std::same_as<T, bool> || std::same_as<T, double> || std::same_as<T, std::string>) {
     return get_exact(in, out);
+  } else if constexpr (Text<T>) {
+    std::string text;
+    HF_CHECK(get_exact(in, text));
+    out = T(text);
+    return out.view() == text ? Result<void>() : must_be("a shorter text");
   } else if constexpr (WholeNumber<T>) {
     const auto take = [&](auto number) {
       if (!std::in_range<T>(number)) return must_be("a whole number that fits");
@@ -178,7 +183,7 @@ Result<void> get(const json::value& in, T& out) {
   } else if constexpr (kIsA<T, std::optional>) {
     out.reset();
     return in.is_null() ? Result<void>() : get(in, out.emplace());
-  } else if constexpr (kIsA<T, std::vector>) {
+  } else if constexpr (List<T>) {
     const json::array* array = in.if_array();
     if (array == nullptr) return must_be("a list");
     out.clear();

@@ -8,12 +8,19 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <string_view>
 #include <tuple>
 #include <utility>
 
 namespace hf::wire {
+
+// What is a text, and what a list, whoever made the type.
+template <class T>
+concept Text = std::convertible_to<T, std::string_view>;
+template <class T>
+concept List = requires(T list) { list.emplace_back(); };
 
 template <class T>
 struct Members;

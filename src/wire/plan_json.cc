@@ -100,8 +100,8 @@ class Reader {
     return static_cast<Role>(found - kRoles.begin());
   }
 
-  [[nodiscard]] Result<std::vector<SubtaskId>> read_inputs(const json::object& object) const {
-    std::vector<SubtaskId> inputs;
+  [[nodiscard]] Result<SubtaskIds> read_inputs(const json::object& object) const {
+    SubtaskIds inputs;
     if (find(object, "relies_on") == nullptr) return inputs;
     const json::array* list = find_array(object, "relies_on");
     if (list == nullptr) return wrong_step("needs a 'relies_on' that is a list of ids");

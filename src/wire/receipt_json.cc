@@ -97,7 +97,7 @@ json::object subtask_object(const Receipt& receipt, std::size_t index) {
     object["endpoint"] = endpoint.name;
     object["tier"] = hf::wire::name_of(endpoint.tier);
     object["action"] = hf::wire::name_of(endpoint.tier);
-    object["reason"] = decision.reason;
+    object["reason"] = decision.reason.view();
     object["utility"] = decision.utility;
     object["threshold"] = decision.threshold;
     object["normalised_cost"] = decision.cost;

@@ -270,8 +270,8 @@ TEST_F(ModelBatcher, LogprobsAreProbabilitiesAndMatchTheSignals) {
     sum += token.logprob;
     margin += std::exp(token.top[0].second) - std::exp(token.top[1].second);
   }
-  EXPECT_NEAR(answer.end->signals->mean_logprob, sum / 6, 1e-9);
-  EXPECT_NEAR(answer.end->signals->margin, margin / 6, 1e-9);
+  EXPECT_NEAR(answer.end->signals->mean_logprob.value(), sum / 6, 1e-9);
+  EXPECT_NEAR(answer.end->signals->margin.value(), margin / 6, 1e-9);
 }
 
 TEST_F(ModelBatcher, PromptLongerThanTheContextIsRefusedWithTheNumbers) {

@@ -8,12 +8,25 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 namespace hf {
 namespace {
 
 using Ids = std::vector<SubtaskId>;
+
+std::vector<std::int64_t> tails(const Graph& graph, Tokens otherwise) {
+  std::vector<std::int64_t> tails;
+  for (const Graph::Path& path : graph.paths(otherwise)) tails.push_back(path.tail);
+  return tails;
+}
+
+std::vector<std::int64_t> slacks(const Graph& graph, Tokens otherwise) {
+  std::vector<std::int64_t> slacks;
+  for (const Graph::Path& path : graph.paths(otherwise)) slacks.push_back(path.slack);
+  return slacks;
+}
 
 SubtaskId id(std::size_t index) {
   return static_cast<SubtaskId>(index);
@@ -41,8 +54,7 @@ TEST(Graph, AnEmptyGraphHasNoDepthTailsOrSlack) {
   const Graph graph;
   EXPECT_EQ(graph.size(), 0U);
   EXPECT_EQ(graph.depth(), 0U);
-  EXPECT_TRUE(graph.tails(Tokens(7)).empty());
-  EXPECT_TRUE(graph.slack(Tokens(7)).empty());
+  EXPECT_TRUE(graph.paths(Tokens(7)).empty());
 }
 
 TEST(Graph, GivesIdsInOrderAndRemembersDependants) {
@@ -53,7 +65,7 @@ TEST(Graph, GivesIdsInOrderAndRemembersDependants) {
   const auto dependants = graph.dependants(id(0));
   EXPECT_EQ(Ids(dependants.begin(), dependants.end()), (Ids{id(1), id(2)}));
   EXPECT_TRUE(graph.dependants(id(2)).empty());
-  EXPECT_EQ(graph[id(2)].relies_on, (Ids{id(0), id(1)}));
+  EXPECT_EQ(graph[id(2)].relies_on, (SubtaskIds{id(0), id(1)}));
 }
 
 TEST(Graph, DepthIsTheLongestChainInNodes) {
@@ -61,11 +73,11 @@ TEST(Graph, DepthIsTheLongestChainInNodes) {
 }
 
 TEST(Graph, TailsAddLengthsToTheEndAndSubstituteMissingOnes) {
-  EXPECT_EQ(fan().tails(Tokens(30)), (std::vector<std::int64_t>{65, 25, 55, 35, 5}));
+  EXPECT_EQ(tails(fan(), Tokens(30)), (std::vector<std::int64_t>{65, 25, 55, 35, 5}));
 }
 
 TEST(Graph, SlackIsWhatANodeMayLoseWithoutLengtheningTheCriticalPath) {
-  EXPECT_EQ(fan().slack(Tokens(30)), (std::vector<std::int64_t>{0, 30, 0, 20, 0}));
+  EXPECT_EQ(slacks(fan(), Tokens(30)), (std::vector<std::int64_t>{0, 30, 0, 20, 0}));
 }
 
 TEST(Graph, NodesThatDoNotReachTheSinkAreListedInOrder) {
@@ -74,6 +86,21 @@ TEST(Graph, NodesThatDoNotReachTheSinkAreListedInOrder) {
   graph.add(node({4}));
   EXPECT_EQ(graph.not_reaching(id(4)), (Ids{id(5), id(6)}));
   EXPECT_EQ(graph.not_reaching(id(0)), (Ids{id(1), id(2), id(3), id(4), id(5), id(6)}));
+}
+
+TEST(Graph, MeasuresInTheMemoryOfAnEarlierAnswerAndGrowsAgainAfterClear) {
+  Graph graph = fan();
+  auto paths = graph.paths(Tokens(30));
+  const auto* const memory = paths.data();
+  graph.clear();
+  EXPECT_EQ(graph.size(), 0U);
+  EXPECT_EQ(graph.add(node({}, 4)), id(0));
+  EXPECT_TRUE(graph.dependants(id(0)).empty());
+  paths = graph.paths(Tokens(30), std::move(paths));
+  ASSERT_EQ(paths.size(), 1U);
+  EXPECT_EQ(paths.data(), memory);
+  EXPECT_EQ(paths[0].tail, 4);
+  EXPECT_EQ(paths[0].slack, 0);
 }
 
 TEST(GraphDeathTest, AnInputThatIsNotThereIsAMistakeOfTheCaller) {
@@ -114,9 +141,9 @@ Graph random_graph(const std::vector<std::pair<std::uint8_t, std::uint8_t>>& nod
 RC_GTEST_PROP(Graph, AgreesWithASearchOverAllPaths,
               (const std::vector<std::pair<std::uint8_t, std::uint8_t>>& nodes)) {
   const Graph graph = random_graph(nodes);
-  const auto tails = graph.tails(Tokens(3));
+  const auto paths = graph.paths(Tokens(3));
   for (std::size_t i = 0; i < graph.size(); ++i) {
-    RC_ASSERT(tails[i] == longest_from(graph, id(i), 3));
+    RC_ASSERT(paths[i].tail == longest_from(graph, id(i), 3));
   }
   for (std::size_t sink = 0; sink < graph.size(); ++sink) {
     Ids expected;
@@ -132,10 +159,10 @@ RC_GTEST_PROP(Graph, SlackIsExact,
               (const std::vector<std::pair<std::uint8_t, std::uint8_t>>& nodes)) {
   const Graph graph = random_graph(nodes);
   const auto makespan = [](const Graph& g) {
-    const auto tails = g.tails(Tokens(3));
-    return tails.empty() ? 0 : *std::max_element(tails.begin(), tails.end());
+    const auto lengths = tails(g, Tokens(3));
+    return lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
   };
-  const auto slack = graph.slack(Tokens(3));
+  const auto slack = slacks(graph, Tokens(3));
   for (std::size_t longer = 0; longer < graph.size(); ++longer) {
     for (const std::int64_t extra : {std::int64_t{0}, std::int64_t{1}}) {
       Graph changed;

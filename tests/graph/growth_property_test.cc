@@ -39,7 +39,7 @@ std::size_t level_of(const Graph& graph, SubtaskId at) {
 RC_GTEST_PROP(GraphGrowth, KeepsDependantsDepthTailsAndSlackTrueAfterEveryNode, ()) {
   Graph graph;
   const std::size_t nodes = *rc::gen::inRange<std::size_t>(1, 9);
-  std::vector<std::int64_t> before;
+  std::vector<Graph::Path> before;
   for (std::size_t i = 0; i < nodes; ++i) {
     RC_ASSERT(graph.add(random_subtask(i)) == id(i));
     std::size_t depth = 0;
@@ -53,13 +53,12 @@ RC_GTEST_PROP(GraphGrowth, KeepsDependantsDepthTailsAndSlackTrueAfterEveryNode, 
     }
     RC_ASSERT(graph.depth() == depth);
 
-    const auto tails = graph.tails(kOtherwise);
-    const auto slack = graph.slack(kOtherwise);
-    RC_ASSERT(tails.size() == i + 1);
-    for (std::size_t at = 0; at < before.size(); ++at) RC_ASSERT(tails[at] >= before[at]);
-    for (const std::int64_t each : slack) RC_ASSERT(each >= 0);
-    RC_ASSERT(std::ranges::count(slack, 0) > 0);  // Something is critical.
-    before = tails;
+    const auto paths = graph.paths(kOtherwise);
+    RC_ASSERT(paths.size() == i + 1);
+    for (std::size_t at = 0; at < before.size(); ++at) RC_ASSERT(paths[at].tail >= before[at].tail);
+    for (const Graph::Path& each : paths) RC_ASSERT(each.slack >= 0);
+    RC_ASSERT(std::ranges::count(paths, 0, &Graph::Path::slack) > 0);  // Something is critical.
+    before = paths;
   }
 }
 

@@ -43,7 +43,7 @@ inline ReadPlan read_plan(std::string_view text, std::size_t piece = 0,
 inline std::string shape(const ReadPlan& plan) {
   constexpr const char* kRoles[] = {"explain", "analyze", "generate"};
   const auto label = [&](SubtaskId id) { return plan.steps[index_of(id)].label; };
-  const auto labels = [&](const std::vector<SubtaskId>& ids) {
+  const auto labels = [&](const auto& ids) {
     std::string list;
     for (const SubtaskId id : ids) list += (list.empty() ? "" : ",") + label(id);
     return list;

@@ -224,7 +224,8 @@ std::string complaint_about_second(std::string_view line) {
   const std::string more =
       R"({"at":9,"event":{"QueryArrived":{"query":1,"budget":{"usd":null,"cloud_tokens":null,)"
       R"("deadline":null},"plan":true,"plan_given":true,"local_only":false,"question_bytes":1,)"
-      R"("features":{"words":0,"numbers":0,"operators":0,"choices":0,"code":0,"difficulty":0},)"
+      R"("features":{"words":0,"numbers":0,"operators":0,"choices":0,"code":0,"foreign":0,)"
+      R"("difficulty":0,"category":0,"edge_text":"0","cloud_text":"0"},)"
       R"("seed":0}},"commands":[]})"
       "\n";
   std::string text = complaint_about(log.substr(0, log.find('\n') + 1) + more + std::string(line));
@@ -236,7 +237,8 @@ TEST(Replay, WhatTheSchedulerMustNotBeToldIsRefused) {
     return complaint_about_second(fmt::format(
         R"({{"at":9,"event":{{"StepParsed":{{"query":1,"id":{},"subtask":{{"role":"Analyze",)"
         R"("relies_on":{},"expected":{}}},"task_bytes":1,"features":{{"words":0,"numbers":0,)"
-        R"("operators":0,"choices":0,"code":0,"difficulty":0}}}}}},"commands":[]}})"
+        R"("operators":0,"choices":0,"code":0,"foreign":0,"difficulty":0,"category":0,)"
+        R"("edge_text":"0","cloud_text":"0"}}}}}},"commands":[]}})"
         "\n",
         id, relies_on, expected));
   };

@@ -10,6 +10,10 @@
 namespace hf {
 namespace {
 
+TaskFeatures task_features(std::string_view text, std::uint8_t difficulty) {
+  return FeatureReader(nullptr).read(text, difficulty);
+}
+
 TEST(TaskFeatures, AnEmptyTextHasNone) {
   const TaskFeatures f = task_features("", 0);
   EXPECT_EQ(f.words + f.numbers + f.operators + f.choices + f.code + f.difficulty, 0);

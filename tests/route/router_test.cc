@@ -48,13 +48,13 @@ RouteInput input(const std::vector<Candidate>& candidates, std::uint8_t difficul
 }
 
 TEST(MakeRouter, KnowsEveryNameItListsAndNoOther) {
-  EXPECT_EQ(policy_names().size(), 6U);
+  EXPECT_EQ(policy_names().size(), 17U);
   for (const std::string_view name : policy_names()) EXPECT_TRUE(make_router(name, {}));
   const auto unknown = make_router("best", {});
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, Code::kInvalidInput);
   EXPECT_THAT(unknown.error().message,
-              HasSubstr("edge, cloud, random, fixed, difficulty, hybridflow"));
+              HasSubstr("edge, cloud, random, fixed, difficulty, hybridflow, hybridflow-release,"));
 }
 
 TEST(MakeRouter, RejectsOptionsOutOfRange) {
@@ -116,7 +116,7 @@ TEST(Random, NeverAndAlwaysAreExact) {
 }
 
 TEST(Fixed, ComparesThePredictedGainWithItsThreshold) {
-  const double gain = chances(input(kBoth, 5).features, Role::kAnalyze, false).gain();
+  const double gain = Predictor(nullptr).before(input(kBoth, 5)).gain();
   EXPECT_EQ(policy("fixed", {.threshold = gain - 0.01})->choose(input(kBoth, 5)).tier,
             Tier::kCloud);
   const Decision stays = policy("fixed", {.threshold = gain})->choose(input(kBoth, 5));
@@ -188,15 +188,15 @@ TEST(Hybridflow, ChargesSecondsOnlyOnTheCriticalPath) {
 TEST(Predictor, ExpectsTheCloudToBeBetterAndMoreSoWhereItIsHard) {
   double last = -1;
   for (std::uint8_t rating = 1; rating <= 9; ++rating) {
-    TaskFeatures features;
-    features.difficulty = rating;
-    for (const bool is_whole : {false, true}) {
-      const Chances each = chances(features, Role::kAnalyze, is_whole);
+    RouteInput task = input(kBoth, rating);
+    for (const bool is_whole : {true, false}) {
+      task.is_whole_question = is_whole;
+      const Chances each = Predictor(nullptr).before(task);
       EXPECT_GT(each.edge, 0);
       EXPECT_LT(each.cloud, 1);
       EXPECT_GT(each.gain(), 0);
     }
-    const double gain = chances(features, Role::kAnalyze, false).gain();
+    const double gain = Predictor(nullptr).before(task).gain();
     EXPECT_GT(gain, last);
     last = gain;
   }

@@ -89,8 +89,8 @@ TEST_F(ChatCallTest, LogprobsBecomeSignals) {
       run_stream(wire::sse_frame(wire::write_chat_chunk(first, true)) +
                  wire::sse_frame(wire::write_chat_chunk(second, false)) + finish_frame());
   ASSERT_TRUE(ended.signals.has_value());
-  EXPECT_NEAR(ended.signals->mean_logprob, -1.0, 1e-9);
-  EXPECT_NEAR(ended.signals->margin, 0.3, 1e-9);
+  EXPECT_NEAR(ended.signals->mean_logprob.value(), -1.0, 1e-9);
+  EXPECT_NEAR(ended.signals->margin.value(), 0.3, 1e-9);
 }
 
 TEST_F(ChatCallTest, SignalsOfTheEndpointWinOverLogprobs) {

@@ -272,7 +272,7 @@ class Run {
       if (!may_start) continue;
       ++starts;
       node.state = State::kRunning;
-      std::vector<SubtaskId> handed;
+      SubtaskIds handed;
       for (const std::uint32_t input : inputs) {
         if (nodes_[input].state == State::kDone) handed.push_back(hf::node(input));
       }

@@ -70,6 +70,7 @@ TEST_F(Hedge, WinsAndTheLoserIsCancelled) {
   EXPECT_EQ(h_.only<CancelCall>().call, first);
   EXPECT_EQ(h_.only<FinishQuery>().outcome, Outcome::kAnswered);
   const auto& decision = h_.record().subtasks[0].decision;
+  EXPECT_EQ(decision->endpoint, kCloud);
   EXPECT_EQ(decision->tier, Tier::kCloud);
   EXPECT_THAT(decision->reason, HasSubstr("cloud was quicker"));
   EXPECT_EQ(h_.record().calls[0].status, CallStatus::kCancelled);
@@ -149,11 +150,11 @@ TEST_F(Hedge, IsForTheCriticalPathOnly) {
   learn();
   h_.arrive_with_plan();
   h_.step(0, {}, Role::kAnalyze, 200);
-  h_.step(1, {}, Role::kAnalyze, 20);
+  EXPECT_EQ(h_.all<SetTimer>().size(), 1U);
+  h_.step(1, {}, Role::kAnalyze, 20);  // The shorter of the two has time to spare.
+  EXPECT_THAT(h_.all<SetTimer>(), testing::IsEmpty());
   h_.step(2, {0, 1}, Role::kGenerate, 50);
   h_.end_plan(2);
-  // Only step 0, the longer of the two, is on the critical path once the plan is known; it was
-  // started before. Step 2 is the answer.
   const auto& calls = h_.record().calls;
   ASSERT_EQ(calls.size(), 2U);
   h_.finish_call(calls[0].id);

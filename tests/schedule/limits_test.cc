@@ -244,7 +244,7 @@ TEST(SchedulerDeathTest, ForgetsOnlyWhatIsFinished) {
   Harness h;
   h.arrive_whole();
   EXPECT_DEATH(h.scheduler().forget(kQuery), "is_over");
-  EXPECT_DEATH(h.arrive_whole(), "owned");
+  EXPECT_DEATH(h.arrive_whole(), "nullptr");
 }
 
 }  // namespace

@@ -278,6 +278,48 @@ TEST(Failures, OfTheEndpointTellLaterQueriesWhyNobodyAnswers) {
   EXPECT_THAT(h.record(QueryId{2}).trouble, HasSubstr("it refused the key"));
 }
 
+TEST(Failures, ThatShutAnEndpointOutSendThoseWhoWaitForItElsewhere) {
+  Harness h("edge", with([](auto& o) {
+              o.endpoints = cloud_only().endpoints;
+              o.endpoints.push_back({.name = "edge", .price = {}, .max_in_flight = 1});
+            }));
+  h.arrive_whole();
+  const StartCall first = h.only<StartCall>();
+  EXPECT_EQ(first.endpoint, EndpointId{1});
+  h.arrive_whole({}, QueryId{2});
+  EXPECT_THAT(h.commands, IsEmpty());
+  h.fail_call(first.call, Failure::kUnauthorized);
+  const std::vector<StartCall> starts = h.all<StartCall>();
+  ASSERT_EQ(starts.size(), 2U);
+  for (const StartCall& start : starts) EXPECT_EQ(start.endpoint, EndpointId{0});
+}
+
+TEST(Records, OfAForgottenQueryLeaveNothingToTheNext) {
+  Harness h("edge", with([](auto& o) { o.retry.attempts_max = 1; }));
+  h.arrive_with_plan();
+  h.step(0, {});
+  const CallId first = h.only<StartCall>().call;
+  h.step(1, {0}, Role::kGenerate);
+  h.end_plan(1);
+  h.fail_call(first, Failure::kServer);
+  h.fail_call(h.only<StartCall>().call, Failure::kServer);  // In the cloud.
+  h.finish_call(h.only<StartCall>().call);
+  EXPECT_EQ(h.only<FinishQuery>().outcome, Outcome::kDegraded);
+  EXPECT_EQ(h.record().calls.size(), 3U);
+  h.scheduler().forget(kQuery);
+
+  h.arrive_with_plan();
+  EXPECT_THAT(h.record().subtasks, IsEmpty());
+  EXPECT_THAT(h.record().calls, IsEmpty());
+  EXPECT_THAT(h.record().degraded, IsEmpty());
+  EXPECT_FALSE(h.record().sink || h.record().outcome);
+  h.step(0, {}, Role::kGenerate);
+  h.end_plan(0);
+  h.finish_call(h.only<StartCall>().call);
+  EXPECT_EQ(h.only<FinishQuery>().outcome, Outcome::kAnswered);
+  EXPECT_EQ(h.record().subtasks.size(), 1U);
+}
+
 TEST(Records, KeepTheTimesOfCallsAndSubtasksSinceTheArrival) {
   Harness h("cloud");
   h.pass(seconds(100));

@@ -39,7 +39,7 @@ class CheckerTest : public testing::Test {
         .query = QueryId{2}, .budget = {}, .plan = true, .plan_given = true, .features = {}});
     happen(StepParsed{.query = QueryId{2}, .id = SubtaskId{0}, .subtask = {}, .features = {}});
   }
-  void step(std::uint32_t id, std::vector<SubtaskId> inputs) {
+  void step(std::uint32_t id, const SubtaskIds& inputs) {
     happen(StepParsed{.query = QueryId{1},
                       .id = static_cast<SubtaskId>(id),
                       .subtask = {.role = Role::kAnalyze, .relies_on = inputs, .expected = {}},

@@ -49,6 +49,8 @@ TEST(WorldFile, IsReadAsWritten) {
                      "[arrivals]\nkind = \"closed\"\nusers = 4\nqueries = 5\nthink = \"2s\"\n"
                      "[route]\npolicy = [\"edge\", \"cloud\"]\n"
                      "[budget]\nusd = 0.5\nprocess = { usd = 2, lease = 0.1 }\n"
+                     "[ledger]\nshare = 0.5\nabove = 2\nwrite = \"4ms\"\nagain = 0.25\n"
+                     "crash = { every = \"9s\", down = \"1s\" }\n"
                      "[options]\nattempts = 4\nhedge = false\nfallback = false\n"
                      "[clock]\nevery = \"1m\"\nby = \"3m\"\n",
                  "w.toml");
@@ -71,6 +73,11 @@ TEST(WorldFile, IsReadAsWritten) {
   EXPECT_THAT(world->policies, testing::ElementsAre("edge", "cloud"));
   EXPECT_EQ(world->budget.usd->count(rng), kPicoPerUsd / 2);
   EXPECT_EQ(world->budget.process_usd->count(rng), 2 * kPicoPerUsd);
+  EXPECT_EQ(world->ledger.share, 0.5);
+  EXPECT_EQ(world->ledger.above->number(rng), 2);
+  EXPECT_EQ(world->ledger.write.duration(rng), milliseconds(4));
+  EXPECT_EQ(world->ledger.again, 0.25);
+  EXPECT_TRUE(world->ledger.crash_every.has_value());
   EXPECT_EQ(world->options.retry.attempts_max, 4U);
   EXPECT_FALSE(world->options.hedge);
   EXPECT_EQ(world->options.fallback, Fallback::kNone);
@@ -106,6 +113,9 @@ TEST(WorldFile, NamesTheLineOfAMistake) {
   EXPECT_THAT(error_with("[budget]\ndeadline = 5\n"),
               StartsWith("w.toml:10:12: 'budget.deadline'"));
   EXPECT_THAT(error_with("[clock]\nevery = \"1s\"\n"), HasSubstr("needs 'every' and 'by'"));
+  EXPECT_THAT(error_with("[ledger]\nshare = 0.5\n"), HasSubstr("a limit in 'budget.process'"));
+  EXPECT_THAT(error_with("[budget]\nprocess = { usd = 1 }\n[ledger]\nwrites = \"1ms\"\n"),
+              StartsWith("w.toml:12:10: unknown key 'ledger.writes'"));
 }
 
 TEST(WorldFile, NamesTheLineOfAMistakeInAnEndpoint) {

@@ -113,20 +113,22 @@ TEST(Concurrency, OneLeaseServesManyThreads) {
 }
 
 TEST(Concurrency, ManyOpenOneFileThatIsNotThereYet) {
-  const Scratch scratch;
-  std::atomic<int> wrong = 0;
-  std::latch start{8};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 8; ++i) {
-    threads.emplace_back([&] {
-      start.arrive_and_wait();
-      const auto store = try_open(scratch.ledger());
-      if (!store || !(*store)->define({"process", std::nullopt, limits(5)})) ++wrong;
-    });
+  for (int round = repetitions(20); round > 0; --round) {
+    const Scratch scratch;
+    std::atomic<int> wrong = 0;
+    std::latch start{8};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&] {
+        start.arrive_and_wait();
+        const auto store = try_open(scratch.ledger());
+        if (!store || !(*store)->define({"process", std::nullopt, limits(5)})) ++wrong;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(open_store(scratch.ledger())->report()->scopes.size(), 1U);
   }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(wrong, 0);
-  EXPECT_EQ(open_store(scratch.ledger())->report()->scopes.size(), 1U);
 }
 
 }  // namespace

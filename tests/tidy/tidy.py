@@ -81,6 +81,7 @@ class Tidy:
         for file in sorted(self.root.glob("*")):
             if file.is_file() and file.suffix in TEXT:
                 self.check_text(file, file.read_text(errors="replace"))
+        self.check_flows()
         return self.found
 
     def myself(self):
@@ -95,6 +96,21 @@ class Tidy:
         for folder in sorted(p for p in (self.root / "src").iterdir() if p.is_dir()):
             if folder.name not in self.ranks:
                 self.report(table, 1, "modules", f"src/{folder.name} has no rank")
+
+    def check_flows(self):
+        """tests/flows is a manual: its table of contents has every page once, and no other."""
+        contents = self.root / "tests" / "flows" / "README.md"
+        if not contents.is_file():
+            return
+        text = contents.read_text()
+        listed = re.findall(r"^- \[.*?\]\(([\w-]+\.flow)\): \S", text, re.M)
+        pages = {file.name for file in contents.parent.glob("*.flow")}
+        for name in sorted(pages - set(listed)):
+            self.report(contents.parent / name, 1, "flows", "tests/flows/README.md does not list it")
+        for name in sorted(set(listed)):
+            if name not in pages or listed.count(name) > 1:
+                self.report(contents, line_of(text, text.index(f"({name})")), "flows",
+                            f"{name} is gone or listed twice")
 
     def check_file(self, file):
         text = file.read_text(errors="replace")
@@ -206,6 +222,10 @@ PLANTED = [
     ("determinism", "src/low/a.cc", "void f() { sleep(1); }\n"),
     ("test-sleep", "tests/low/a_test.cc", "std::this_thread::sleep_for(x);\n"),
     ("test-sleep", "tests/e2e/a.py", "time.sleep(1)\n"),
+    ("flows", "tests/flows/new.flow", "# A page that nobody lists.\n"),
+    ("flows", "tests/flows/README.md", "- [gone](gone.flow): It is gone.\n"),
+    ("flows", "tests/flows/README.md", 2 * "- [page](page.flow): Twice.\n"),
+    ("flows", "tests/flows/README.md", "- [page](page.flow):\n"),
     ("unfinished", "src/low/a.cc", "// TODO: later\n"),
     ("unfinished", "Makefile", "# FIXME\n"),
     ("host-name", "scripts/get", "curl https://pypi.org/simple\n"),
@@ -232,6 +252,7 @@ HARMLESS = [
     ("src/wire/a.cc", "#include <boost/json.hpp>\n"),
     ("src/cli/main.cc", "#include <CLI/CLI.hpp>\n"),
     ("tests/low/a_test.cc", "TEST(A, DoesNotSleep) {}\n"),
+    ("tests/flows/README.md", "# Manual\n\n- [page](page.flow): What it shows.\n"),
 ]
 
 
@@ -245,6 +266,10 @@ def findings_of(file, content):
             header.write_text("#pragma once\n")
         table = "".join(f"{name} {rank} what\n" for name, rank in modules.items())
         (root / "src" / "MODULES").write_text("# table\n" + table)
+        flows = root / "tests" / "flows"
+        flows.mkdir(parents=True)
+        (flows / "page.flow").write_text("# A page.\n")
+        (flows / "README.md").write_text("- [page](page.flow): What it shows.\n")
         target = root / file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content)

@@ -90,7 +90,7 @@ TEST(ChatAnswer, CarriesTextUsageLogprobsAndSignals) {
   piece.logprobs = {{"hello", -0.5, {{"hello", -0.5}, {"hi", -1.5}}}};
   piece.finish_reason = "stop";
   piece.usage = Usage{Tokens(10), Tokens(4), Tokens(2)};
-  piece.signals = Signals{-0.5, 0.25};
+  piece.signals = Signals{.mean_logprob = -0.5, .low_logprob = -2.5, .margin = 0.25};
   for (const bool is_chunk : {false, true}) {
     const auto read = is_chunk ? read_chat_chunk(write_chat_chunk(piece, true))
                                : read_chat_answer(write_chat_answer(piece));
@@ -99,6 +99,8 @@ TEST(ChatAnswer, CarriesTextUsageLogprobsAndSignals) {
     EXPECT_EQ(read->finish_reason, "stop");
     EXPECT_EQ(read->usage, piece.usage);
     ASSERT_TRUE(read->signals);
+    EXPECT_EQ(read->signals->mean_logprob, -0.5);
+    EXPECT_EQ(read->signals->low_logprob, -2.5);
     EXPECT_EQ(read->signals->margin, 0.25);
     ASSERT_EQ(read->logprobs.size(), 1U);
     EXPECT_EQ(read->logprobs[0].top.size(), 2U);

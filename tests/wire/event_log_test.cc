@@ -34,8 +34,8 @@ void fill(T& value) {
                               *rc::gen::arbitrary<T>());
   } else if constexpr (std::same_as<T, double>) {
     value = any_double();
-  } else if constexpr (std::same_as<T, std::string>) {
-    value = repair_utf8(*rc::gen::string<std::string>());
+  } else if constexpr (Text<T>) {
+    value = T(repair_utf8(*rc::gen::string<std::string>()));
   } else if constexpr (std::is_enum_v<T>) {
     constexpr std::size_t kNames = kEnumerators<T>.size();
     std::underlying_type_t<T> index{};
@@ -52,7 +52,7 @@ void fill(T& value) {
   } else if constexpr (kIsA<T, std::optional>) {
     value.reset();
     if (*rc::gen::arbitrary<bool>()) fill(value.emplace());
-  } else if constexpr (kIsA<T, std::vector>) {
+  } else if constexpr (List<T>) {
     value.resize(*rc::gen::inRange<std::size_t>(0, 4));
     for (auto& each : value) fill(each);
   } else {
@@ -66,9 +66,9 @@ bool is_same(const T& a, const T& b) {
     return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
   } else if constexpr (kIsA<T, std::optional>) {
     return a.has_value() == b.has_value() && (!a || is_same(*a, *b));
-  } else if constexpr (kIsA<T, std::vector>) {
+  } else if constexpr (List<T>) {
     return std::ranges::equal(a, b, [](const auto& x, const auto& y) { return is_same(x, y); });
-  } else if constexpr (std::is_class_v<T> && !std::same_as<T, std::string> && !Counted<T> &&
+  } else if constexpr (std::is_class_v<T> && !Text<T> && !Counted<T> &&
                        !std::same_as<T, TimePoint>) {
     const auto others = Members<T>::tie(b);
     return std::apply(
@@ -165,7 +165,7 @@ TEST(EventLog, LinesLookAsDocumented) {
       without_sums(out),
       R"({"at":5,"event":{"CallDone":{"call":3,"usage":{"prompt":100,"cached":20,"completion":9},)"
       R"("output_bytes":27,"cut_by_length":false,)"
-      R"("signals":{"mean_logprob":"-0.1","margin":"0.5"}}},)"
+      R"("signals":{"mean_logprob":"-0.1","low_logprob":null,"margin":"0.5"}}},)"
       R"("commands":[{"StartCall":{"call":4,"query":1,"kind":"Subtask","prompt":"Sink",)"
       R"("subtask":2,"endpoint":1,"max_tokens":512,"inputs":[0,1],"give_up":20000000000,)"
       R"("priority":30,"worst":{"usd":0,"cloud_tokens":0}}},)"
@@ -203,6 +203,19 @@ TEST(EventLog, WhatIsNoLineIsRefusedWithTheMember) {
   EXPECT_EQ(complaint_about(R"({"record":{"query":"x"}})"), foreign + "it names no query");
   EXPECT_EQ(complaint_about(R"({"event":{},"commands":[]})"), foreign + "at must be given");
   EXPECT_EQ(complaint_about(R"({"at":1,"event":{}})"), foreign + "commands must be a list");
+}
+
+TEST(EventLog, AReasonThatIsTooLongIsRefused) {
+  Decision decision;
+  const auto read = [&](std::size_t bytes) {
+    std::string text;
+    put(text, std::string(bytes, 'x'));
+    return get(*parse_json(text), decision.reason);
+  };
+  EXPECT_TRUE(read(191));
+  EXPECT_EQ(decision.reason.size(), 191U);
+  ASSERT_FALSE(read(192));
+  EXPECT_EQ(read(192).error().message, " must be a shorter text");
 }
 
 TEST(EventLog, AnEventIsReadStrictly) {
