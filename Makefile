@@ -21,7 +21,7 @@ export QUESTION
 unexport Q
 
 .PHONY: help setup packages configure build run test check soak sanitize threads mutants fuzz bench format \
-  tidy install clean
+  tidy install clean weights
 
 help:
 	@echo 'make setup            packages, llama.cpp, the program and the models (1.7 GB); safe to repeat'
@@ -33,6 +33,7 @@ help:
 	@echo 'make bench            benchmarks'
 	@echo 'make soak             SEEDS=$(SEEDS) random runs of every fault in simulation; says how many a second'
 	@echo 'make build            the program: $(BUILD)/hybridflow'
+	@echo 'make weights          the router'\''s weights anew, from data/routing; build again afterwards'
 	@echo 'make install          to PREFIX=$(PREFIX), below DESTDIR if given'
 	@echo 'make format | tidy | clean'
 	@echo 'JOBS=$(JOBS) says how many things may run at once.'
@@ -83,6 +84,10 @@ bench: configure
 	@ninja -C $(BUILD) -j$(JOBS)
 	@for bench in $$(find $(BUILD)/bench -maxdepth 1 -name 'hf_bench_*' -type f -perm -u+x | sort); do \
 	  echo "== $${bench##*/}"; "$$bench" || exit 1; done
+
+# The same bytes for the same data. The program embeds the file: build again to use it.
+weights: build
+	@scripts/weights $(BUILD)/hybridflow
 
 soak: build
 	@$(BUILD)/hybridflow simulate chaos --seeds 1..$(SEEDS) --jobs $(JOBS)

@@ -17,12 +17,15 @@
 #include "cli/ask.h"
 #include "cli/doctor.h"
 #include "cli/environment.h"
+#include "cli/eval_route.h"
+#include "cli/import.h"
 #include "cli/ledger.h"
 #include "cli/models.h"
 #include "cli/output.h"
 #include "cli/plan_parse.h"
 #include "cli/replay.h"
 #include "cli/simulate.h"
+#include "cli/train.h"
 #include "cli/version.h"
 #ifdef HF_ENGINE
 #include "cli/engine_command.h"
@@ -42,8 +45,8 @@ void add_planner_option(CLI::App& command, ConfigOptions& options) {
 
 void add_policy_option(CLI::App& command, std::string& policy) {
   command.add_option("--policy", policy, "Routing policy")
-      ->check(
-          CLI::IsMember(std::vector<std::string>(policy_names().begin(), policy_names().end())));
+      ->check(CLI::IsMember(
+          std::vector<std::string>(live_policy_names().begin(), live_policy_names().end())));
 }
 
 // CLI11 takes -1 for the largest number there is.
@@ -168,6 +171,64 @@ void add_models(CLI::App& app, ModelsOptions& options) {
   add("rm", "Remove a model", ModelsAction::kRemove)->add_option("name", options.name)->required();
 }
 
+void add_eval(CLI::App& app, EvalRouteOptions& options) {
+  CLI::App& command = *app.add_subcommand("eval", "Judge policies on recorded outcomes");
+  command.require_subcommand(1);
+  CLI::App& route = *command.add_subcommand("route", "Every routing policy on the same outcomes");
+  route.add_option("--outcomes", options.outcomes, "Files of outcome lines")->required();
+  route.add_option("--graphs", options.graphs,
+                   "Graphs to compose queries along: a file, or asynchow for the shipped ones");
+  route.add_option("--policies", options.policies, "Which, with commas; all if not given");
+  route.add_option("--budgets", options.budgets, "Parts of the all-cloud cost")
+      ->capture_default_str();
+  route.add_option("--orders", options.orders, "Of shuffled,sorted,drift")->capture_default_str();
+  route.add_option("--price-change", options.price_change, "For example 2x@50%");
+  route.add_option("--seeds", options.seeds, "Stream orders")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  route.add_option("--weights", options.weights,
+                   "Weights of the router; the shipped ones if not "
+                   "given");
+  route.add_option("--split", options.split, "Of train, calibration, test, all")
+      ->capture_default_str();
+  route.add_option("--edge-places", options.edge_places, "Calls at once on the edge")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  route
+      .add_option("--second-price", options.second_price,
+                  "Gain that a second of a query's time must bring")
+      ->capture_default_str();
+  route.add_option("--jobs", options.jobs, "Threads; all cores if not given");
+  route.add_flag("--targets", options.targets, "Measure the targets, too");
+  route.add_flag("--json", options.json, "Print JSON");
+  route.add_option("--report", options.report, "Folder for a page with plots");
+}
+
+void add_train(CLI::App& app, TrainOptions& options) {
+  CLI::App& command = *app.add_subcommand("train", "Train the router's weights");
+  command.add_option("outcomes", options.outcomes, "Files of outcome lines")->required();
+  command.add_option("--out", options.out, "File for the weights")->required();
+  command.add_option("--report", options.report, "Folder for a page with plots");
+  command.add_option("--seed", options.seed, "Of what is drawn")->capture_default_str();
+}
+
+void add_import(CLI::App& app, ImportOptions& options) {
+  CLI::App& command = *app.add_subcommand("import", "Recorded results of others as outcome lines");
+  command.add_option("source", options.source, "mmlu-pro, routellm-mmlu or routellm-gsm8k")
+      ->required();
+  command
+      .add_option("files", options.files,
+                  "Of the source; mmlu-pro: outcomes, predictions, questions")
+      ->required();
+  command.add_option("--edge", options.edge, "mmlu-pro: the edge's model");
+  command.add_option("--cloud", options.cloud, "mmlu-pro: the cloud's model");
+  command.add_option("--voters", options.voters, "mmlu-pro: further edge models, with commas");
+  command.add_option("--price-prompt", options.price_prompt, "Dollars per million tokens");
+  command.add_option("--price-completion", options.price_completion, "Dollars per million tokens");
+  command.add_option("--out", options.out, "File for the outcome lines; .gz compresses")
+      ->required();
+}
+
 #ifdef HF_ENGINE
 void add_engine(CLI::App& app, engine::EngineOptions& options) {
   CLI::App& command = *app.add_subcommand("engine", "Serve one local model over HTTP");
@@ -216,6 +277,9 @@ struct Commands {
   ModelsOptions models;
   ReplayOptions replay;
   SimulateOptions simulate;
+  EvalRouteOptions eval;
+  TrainOptions train;
+  ImportOptions import;
   DoctorOptions doctor;
   bool version_json = false;
 #ifdef HF_ENGINE
@@ -232,6 +296,9 @@ void add_commands(CLI::App& app, Commands& commands) {
   add_models(app, commands.models);
   add_replay(app, commands.replay);
   add_simulate(app, commands.simulate);
+  add_eval(app, commands.eval);
+  add_train(app, commands.train);
+  add_import(app, commands.import);
   CLI::App& doctor = *app.add_subcommand("doctor", "Check the installation, models and endpoints");
   add_config_options(doctor, commands.doctor.config);
   doctor.add_flag("--json", commands.doctor.json, "As JSON");
@@ -271,6 +338,9 @@ int run_command(const CLI::App& app, Commands& commands) {
   }
   if (app.got_subcommand("replay")) return run_replay(commands.replay);
   if (app.got_subcommand("simulate")) return run_simulate(commands.simulate);
+  if (app.got_subcommand("eval")) return run_eval_route(commands.eval);
+  if (app.got_subcommand("train")) return run_train(commands.train);
+  if (app.got_subcommand("import")) return run_import(commands.import);
   if (app.got_subcommand("ledger")) return run_ledger(commands.ledger);
   if (app.got_subcommand("models")) {
     commands.models.getenv = [](const char* name) -> const char* { return std::getenv(name); };

@@ -5,6 +5,7 @@ Method: the real program on shipped worlds and on small files.
 
 import json
 import os
+import shlex
 import subprocess
 import tempfile
 import unittest
@@ -20,6 +21,34 @@ inter_token = "1ms"
 [arrivals]
 kind = "poisson"
 queries = 2
+"""
+
+# The one call takes hours, while the clock jumps and the other endpoint crashes every second. A run
+# of more than 110,000 events is given up, and a query that never finished is a broken rule: an
+# honest way to see a checker fire, under some of the seeds.
+RESTLESS = """
+[[endpoint]]
+name = "edge"
+tier = "edge"
+first_token = { uniform = ["1h", "24h"] }
+inter_token = "0ms"
+timeouts = { connect = "1s", first_token = "24h", gap = "24h", total = "24h" }
+[[endpoint]]
+name = "cloud"
+tier = "cloud"
+first_token = "1s"
+inter_token = "0ms"
+crash = { every = "1s", down = "1s" }
+[planner]
+whole = 1.0
+[clock]
+every = "1s"
+by = "1ms"
+[arrivals]
+kind = "poisson"
+queries = 1
+[route]
+policy = "edge"
 """
 
 
@@ -86,6 +115,37 @@ class Simulate(unittest.TestCase):
         code, out, _ = simulate(self.path("w.toml"), "--seeds", "5")
         self.assertEqual(code, 0)
         self.assertIn("violations  0\n", out)
+
+    def test_a_broken_rule_is_told_with_its_seed_and_the_command_that_replays_it(self):
+        world = self.path("a restless world.toml", RESTLESS)
+        code, out, err = simulate(world, "--seeds", "1..8", "--policy", "edge", "--json")
+        self.assertEqual(code, 1)
+        report = json.loads(out)
+        broken = {each["seed"]: each for each in report["seeds"] if "violations" in each}
+        self.assertTrue(0 < len(broken) < 8, broken)
+        self.assertEqual(report["violations"],
+                         sum(len(each["violations"]) for each in broken.values()))
+        for seed, each in broken.items():
+            for violation in each["violations"]:
+                self.assertIn(f"hybridflow: seed {seed}: {violation}\n", err)
+            self.assertIn("never finished", "".join(each["violations"]))
+
+        commands = [line.split("replay it: ")[1] for line in err.splitlines()
+                    if "replay it: " in line]
+        self.assertEqual(len(commands), len(broken))
+        for command, (seed, each) in zip(commands, broken.items()):
+            words = shlex.split(command)
+            self.assertEqual(words[:2] + words[3:],
+                             ["hybridflow", "simulate", "--seeds", str(seed), "--policy", "edge",
+                              "--trace", "-"])
+            code, out, again = simulate(*words[2:])
+            self.assertEqual(code, 1)
+            self.assertTrue(out.startswith("# seed {seed}, hash {hash}\n".format(**each)))
+            self.assertIn(f"violations  {len(each['violations'])}\n", out)
+            for violation in each["violations"]:
+                self.assertIn(f"hybridflow: seed {seed}: {violation}\n", again)
+        fine = next(seed for seed in range(1, 9) if seed not in broken)
+        self.assertEqual(simulate(world, "--seeds", str(fine))[0], 0)
 
     def check_refused(self, arguments, words):
         code, out, err = simulate(*arguments)
