@@ -44,6 +44,7 @@ using PriorFeatures = std::array<float, kPriorFeatures>;
 
 // The same, and what the attempt says of itself.
 inline constexpr std::size_t kAttemptFeatures = kPriorFeatures + 18;
+inline constexpr std::size_t kHasVotersFeature = kPriorFeatures + 10;
 inline constexpr std::size_t kKeptShareFeature = kPriorFeatures + 15;
 using AttemptFeatures = std::array<float, kAttemptFeatures>;
 [[nodiscard]] AttemptFeatures attempt_features(const RouteInput& input, const Attempt& attempt);

@@ -24,6 +24,7 @@ namespace hf {
 namespace {
 
 constexpr std::size_t kReservoir = 1024;
+constexpr std::ptrdiff_t kEnoughToRecall = 100;
 constexpr double kUrgency = 4;       // Exponent of the time price at the deadline.
 constexpr double kUrgentFrom = 0.8;  // Share of the deadline from which on the price rises.
 
@@ -53,17 +54,14 @@ class SparPolicy : public Router {
       : options_(options),
         predictor_(std::move(model),
                    {.is_calibrated = options.calibration, .learns = options.online}),
-        reservoir_(kReservoir) {
-    for (const PastDecision& past : predictor_.past()) {
-      reservoir_.add((options.attempts ? past.after : past.before).gain(), past.cost);
-    }
-  }
+        reservoir_(kReservoir) {}
 
   Decision choose(const RouteInput& input) override {
     const Candidate* edge = best_of(input.candidates, Tier::kEdge);
     const Candidate* cloud = best_of(input.candidates, Tier::kCloud);
     if (cloud == nullptr) return pick(input, Tier::kEdge, "only the edge can do it");
     if (edge == nullptr) return pick(input, Tier::kCloud, "only the cloud can do it");
+    recall(input.voters > 0);
 
     const Chances chances = predictor_.before(input);
     const double gain = input.weight * chances.gain();
@@ -118,6 +116,7 @@ class SparPolicy : public Router {
     const Candidate* edge = best_of(input.candidates, Tier::kEdge);
     const Candidate* cloud = best_of(input.candidates, Tier::kCloud);
     if (cloud == nullptr) return pick(input, Tier::kEdge, "only the edge can do it");
+    recall(attempt.voters > 0);
 
     const Chances chances = predictor_.after(input, attempt);
     const double gain = input.weight * chances.gain();
@@ -156,6 +155,22 @@ class SparPolicy : public Router {
   }
 
  private:
+  // Starts from the calibration rows that were decided on as it will be here: what votes show makes
+  // other gains than what one attempt shows. All of them, if there are too few.
+  void recall(bool has_voters) {
+    if (has_recalled_) return;
+    has_recalled_ = true;
+    const std::vector<PastDecision> past = predictor_.past();
+    const auto is_alike = [&](const PastDecision& each) {
+      return !options_.attempts || each.has_voters == has_voters;
+    };
+    const bool are_enough = std::ranges::count_if(past, is_alike) >= kEnoughToRecall;
+    for (const PastDecision& each : past) {
+      if (are_enough && !is_alike(each)) continue;
+      reservoir_.add((options_.attempts ? each.after : each.before).gain(), each.cost);
+    }
+  }
+
   [[nodiscard]] double price_of_usd(const RouteInput& input, const Candidate& cloud) const {
     if (!input.allowance || cloud.expected_usd <= PicoUsd(0)) return 0;
     if (!options_.resolve && first_price_) return *first_price_;
@@ -201,6 +216,7 @@ class SparPolicy : public Router {
   const SparOptions options_;
   Predictor predictor_;
   Reservoir reservoir_;
+  bool has_recalled_ = false;
   std::optional<double> first_price_;
   ListSchedule schedule_;
   std::vector<StepTime> steps_;  // Scratch.

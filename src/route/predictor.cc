@@ -131,6 +131,7 @@ std::vector<PastDecision> Predictor::past() const {
     if (model_->posterior && inputs.size() == kAttemptFeatures) {
       decision.after = posterior(inputs);
       decision.kept_share = static_cast<double>(inputs[kKeptShareFeature]);
+      decision.has_voters = inputs[kHasVotersFeature] > 0;
     }
     decision.cost = std::max(static_cast<double>(row.relative_cost), 1e-6);
   }

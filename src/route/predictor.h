@@ -29,7 +29,8 @@ struct PastDecision {
   Chances before;
   Chances after;          // The same as `before` where there was no attempt.
   double kept_share = 1;  // See Attempt.
-  double cost = 1;        // Of the cloud, in units of the mean of all rows.
+  bool has_voters = false;
+  double cost = 1;  // Of the cloud, in units of the mean of all rows.
 };
 
 // The planner's rating, or one derived from the text where there is none: 1 (easy) to 9 (hard).
