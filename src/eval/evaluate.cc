@@ -199,7 +199,8 @@ class Evaluator {
     for (const Ablation& ablation : kAblations) {
       if (name != ablation.name) continue;
       name = "spar";
-      if (ablation.option != nullptr) policy.spar.*ablation.option = !(policy.spar.*ablation.option);
+      if (ablation.option != nullptr)
+        policy.spar.*ablation.option = !(policy.spar.*ablation.option);
       if (ablation.stream_option != nullptr) stream.*ablation.stream_option = false;
       break;
     }

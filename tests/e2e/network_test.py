@@ -65,7 +65,7 @@ ANSWERED = {
 FAILED = {
     # These two may be faster than the program's connect.
     "reset_at_once": ("cut|refused", "reset|connect"),
-    "close_at_once": ("cut|refused", "reset|connect|reply"),
+    "close_at_once": ("cut|refused", "reset|connect|reply|pipe"),
     "reset_after_request": ("cut", "reset"),
     "close_after_request": ("cut", "Empty reply"),
     "reset_in_head": ("cut", "reset"),
