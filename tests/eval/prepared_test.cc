@@ -24,20 +24,32 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(Prepared, TrainingAndServingSeeTheSameInputs) {
-  const Dataset dataset = made_up(40, 3, "q");
+  const Dataset dataset = made_up(400, 3, "q");
   const auto data = prepare(dataset, nullptr);
   ASSERT_TRUE(data.has_value());
   const auto examples = examples_of(dataset, {});
   ASSERT_EQ(examples.size(), data->items.size());
+  std::size_t with_all_voters = 0;
+  std::size_t with_voters = 0;
+  std::size_t hidden = 0;
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const Item& item = data->items[i];
     const RouteInput input = known_of(data->queries[i], SubtaskId{}, item.features);
+    EXPECT_THAT(examples[i].prior, testing::ElementsAreArray(prior_features(input)));
+
+    // Training hides some voters of some queries; what it shows is shown as serving would.
     const AttemptFeatures served = attempt_features(input, item.attempt);
-    std::vector<float> trained = examples[i].prior;
-    trained.insert(trained.end(), examples[i].attempt.begin(), examples[i].attempt.end());
-    EXPECT_THAT(trained, testing::ElementsAreArray(served));
+    const auto own = std::span(served).subspan(kPriorFeatures);
+    ASSERT_EQ(examples[i].attempt.size(), own.size());
+    const bool sees_voters = examples[i].attempt[kHasVotersFeature - kPriorFeatures] > 0;
+    with_voters += item.attempt.voters > 0 ? 1 : 0;
+    hidden += item.attempt.voters > 0 && !sees_voters ? 1 : 0;
+    if (!std::ranges::equal(examples[i].attempt, own)) continue;
+    ++with_all_voters;
     EXPECT_EQ(*examples[i].kept, item.kept_correct);
   }
+  EXPECT_GT(with_all_voters, examples.size() / 2);
+  EXPECT_NEAR(static_cast<double>(hidden) / static_cast<double>(with_voters), 0.25, 0.1);
 }
 
 TEST(Prepared, CostsAreForeseenFromPriceAndReservedAtWorst) {
