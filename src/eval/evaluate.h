@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "base/result.h"
-#include "eval/bootstrap.h"
 #include "eval/orders.h"
 #include "eval/prepared.h"
+#include "eval/resamples.h"
 #include "eval/stream.h"
 #include "learn/model.h"
 #include "route/router.h"

@@ -7,6 +7,8 @@
 #include <limits>
 #include <span>
 
+#include "base/markup.h"
+
 namespace hf::eval {
 namespace {
 
@@ -90,7 +92,7 @@ class Drawing {
     out_ = fmt::format(
         "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n"
         "<text class=\"title\" x=\"{}\" y=\"18\">{}</text>\n",
-        kWidth, height, escaped(plot_.title), kLeft, escaped(plot_.title));
+        kWidth, height, escaped_markup(plot_.title), kLeft, escaped_markup(plot_.title));
     draw_axes();
     for (const Series& series : plot_.series) draw_band(series);
     for (const Series& series : plot_.series) draw_line(series);
@@ -121,8 +123,8 @@ class Drawing {
         "<text class=\"label\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n"
         "<text class=\"label\" transform=\"translate(15 {:.1f}) rotate(-90)\" "
         "text-anchor=\"middle\">{}</text>\n",
-        (x_.from + x_.to) / 2, y_.from + 36, escaped(plot_.x_label), (y_.from + y_.to) / 2,
-        escaped(plot_.y_label));
+        (x_.from + x_.to) / 2, y_.from + 36, escaped_markup(plot_.x_label), (y_.from + y_.to) / 2,
+        escaped_markup(plot_.y_label));
   }
 
   static std::string label(double value, bool as_percent) {
@@ -150,7 +152,7 @@ class Drawing {
       out_ += fmt::format(
           "<circle class=\"dot c{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"><title>{}: {:.4g}, "
           "{:.4g}</title></circle>\n",
-          colour, x_.at(series.x[i]), y_.at(series.y[i]), escaped(series.name), series.x[i],
+          colour, x_.at(series.x[i]), y_.at(series.y[i]), escaped_markup(series.name), series.x[i],
           series.y[i]);
     }
   }
@@ -170,7 +172,7 @@ class Drawing {
           "<line class=\"line c{}{}\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
           "<text class=\"tick\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
           series.colour % kPlotColours, series.is_dashed ? " dashed" : "", x, x + 20, y, y, x + 25,
-          y + 4, escaped(series.name));
+          y + 4, escaped_markup(series.name));
     }
   }
 
@@ -184,29 +186,6 @@ class Drawing {
 
 std::string svg_of(const Plot& plot) {
   return Drawing(plot).draw();
-}
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
 }
 
 }  // namespace hf::eval

@@ -36,7 +36,4 @@ struct Plot {
 
 [[nodiscard]] std::string svg_of(const Plot& plot);
 
-// & < > " as entities.
-[[nodiscard]] std::string escaped(std::string_view text);
-
 }  // namespace hf::eval

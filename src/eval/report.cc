@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/markup.h"
 #include "eval/plot.h"
 #include "eval/training.h"
 #include "learn/split.h"
@@ -209,7 +210,7 @@ std::string targets_section(const Targets& targets) {
     out += fmt::format(
         "<tr><td>{}</td><td class=\"words\">{}<br><span class=\"soft\">{}</span></td><td>{:.3f}"
         "</td><td>{:.3f} to {:.3f}</td><td>{} {:g}</td><td class=\"{}\">{}</td></tr>\n",
-        escaped(target.name), escaped(target.statement), escaped(target.note),
+        escaped_markup(target.name), escaped_markup(target.statement), escaped_markup(target.note),
         target.measured.value, target.measured.low, target.measured.high,
         target.is_at_least ? "&ge;" : "&le;", target.goal, target.is_hit ? "hit" : "missed",
         target.is_hit ? "hit" : "missed");
@@ -222,7 +223,8 @@ std::string targets_section(const Targets& targets) {
       "</th><th>difference</th><th>95 %</th></tr>\n";
   for (const Headline& row : targets.headline) {
     out += fmt::format("<tr><td>{}</td><td>{:.4f}</td><td>{:.4f} to {:.4f}</td>",
-                       escaped(row.policy), row.utility.value, row.utility.low, row.utility.high);
+                       escaped_markup(row.policy), row.utility.value, row.utility.low,
+                       row.utility.high);
     out += &row == &targets.headline.front()
                ? "<td></td><td></td></tr>\n"
                : fmt::format("<td>{:+.4f}</td><td>{:+.4f} to {:+.4f}</td></tr>\n",
@@ -245,11 +247,11 @@ std::string table(const Evaluation& evaluation, const Setting& stream, double bu
         "{:.4f}</td><td>{:.4f}</td><td>{:.4f}</td><td>{:.3f}</td><td>{:g}</td><td>{:.0f}</td>"
         "<td>{:.0f}</td><td>{:.0f}</td><td>{:.2f}</td><td>{:.2f}</td><td>{:.0f}</td><td>{:.0f}"
         "</td></tr>\n",
-        escaped(cell.setting.policy), cell.accuracy.value, cell.accuracy.low, cell.accuracy.high,
-        cell.oracle_fraction.value, cell.oracle_fraction.low, cell.oracle_fraction.high,
-        cell.actions_fraction.value, cell.strict.value, cell.spent_share, cell.overshoot_usd,
-        cell.to_edge, cell.to_cloud, cell.attempts, cell.makespan_mean, cell.makespan_p95,
-        cell.decision_p50_ns, cell.decision_p99_ns);
+        escaped_markup(cell.setting.policy), cell.accuracy.value, cell.accuracy.low,
+        cell.accuracy.high, cell.oracle_fraction.value, cell.oracle_fraction.low,
+        cell.oracle_fraction.high, cell.actions_fraction.value, cell.strict.value, cell.spent_share,
+        cell.overshoot_usd, cell.to_edge, cell.to_cloud, cell.attempts, cell.makespan_mean,
+        cell.makespan_p95, cell.decision_p50_ns, cell.decision_p99_ns);
   }
   return out + "</table></div>\n";
 }
@@ -293,7 +295,7 @@ std::string evaluation_page(const Evaluation& evaluation, const Targets* targets
       notes.queries, notes.subtasks, notes.rows_left_out, notes.seeds, evaluation.all_edge.value,
       evaluation.all_cloud.value, evaluation.all_cloud_usd);
   if (!notes.weights.empty()) {
-    page += fmt::format("<p class=\"soft\">Weights: {}</p>\n", escaped(notes.weights));
+    page += fmt::format("<p class=\"soft\">Weights: {}</p>\n", escaped_markup(notes.weights));
   }
   if (targets != nullptr) page += targets_section(*targets);
   const std::vector<Setting> streams = streams_of(evaluation);
@@ -323,7 +325,8 @@ std::string evaluation_page(const Evaluation& evaluation, const Targets* targets
 
 std::string training_page(const learn::Trained& trained) {
   std::string page = head("training of the router");
-  page += fmt::format("<pre>{}</pre>\n<div class=\"plots\">\n", escaped(training_text(trained)));
+  page +=
+      fmt::format("<pre>{}</pre>\n<div class=\"plots\">\n", escaped_markup(training_text(trained)));
   for (const learn::HeadReport& each : trained.report.heads) {
     page += diagram(each.name, each.bins, each.metrics);
   }

@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kTail = 0.025;
 
+// Between the two values around the place, in proportion.
 double percentile(std::span<const double> sorted, double share) {
   const double place = share * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<std::size_t>(place);

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/result.h"
-#include "eval/bootstrap.h"
 #include "eval/evaluate.h"
 #include "eval/prepared.h"
+#include "eval/resamples.h"
 #include "learn/model.h"
 
 namespace hf::eval {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/markup.h"
 
 namespace hf {
 namespace {
@@ -100,29 +101,6 @@ std::vector<std::string> wrapped(std::string_view text) {
     if (text.starts_with(' ')) text.remove_prefix(1);
   }
   return lines;
-}
-
-std::string escaped_markup(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
 }
 
 std::string escaped_dot(std::string_view text) {

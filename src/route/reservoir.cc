@@ -51,8 +51,4 @@ double Reservoir::price(double share) const {
   return 0;
 }
 
-double Reservoir::mean_usd() const {
-  return by_ratio_.empty() ? 0 : usd_sum_ / static_cast<double>(by_ratio_.size());
-}
-
 }  // namespace hf

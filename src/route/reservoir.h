@@ -27,7 +27,6 @@ class Reservoir {
   // nothing is known.
   [[nodiscard]] double price(double share) const;
 
-  [[nodiscard]] double mean_usd() const;
   [[nodiscard]] std::size_t size() const { return by_ratio_.size(); }
 
  private:

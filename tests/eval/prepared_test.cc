@@ -10,7 +10,6 @@
 #include <cmath>
 
 #include "eval/orders.h"
-#include "eval/resamples.h"
 #include "eval/settings.h"
 #include "eval/targets.h"
 #include "learn/weights.h"
@@ -152,20 +151,6 @@ TEST(Settings, ReadWhatIsTypedAndRefuseTheRest) {
   for (const char* text : {"", "2x", "2@50%", "2x@50", "0x@50%", "2x@101%", "x@%", "2x@-1%"}) {
     EXPECT_FALSE(price_change_from(text).has_value()) << text;
   }
-}
-
-TEST(Resamples, AgreeWithWhatIsKnownOfAMean) {
-  std::vector<double> x;
-  Rng rng(4);
-  for (int i = 0; i < 400; ++i) x.push_back(rng.unit() < 0.3 ? 1 : 0);
-  const std::vector<double> ones(x.size(), 1);
-  const BootstrapInterval interval = Resamples(x.size(), 2000, 1).ratio(x, ones);
-  const double p = interval.value;
-  const double half = 1.96 * std::sqrt(p * (1 - p) / 400);
-  EXPECT_NEAR(interval.low, p - half, 0.01);
-  EXPECT_NEAR(interval.high, p + half, 0.01);
-  const std::vector<double> zeros(x.size(), 0);
-  EXPECT_EQ(Resamples(x.size(), 10, 1).ratio(x, zeros).value, 0);
 }
 
 TEST(Targets, AreAllMeasuredWithTheirIntervals) {
