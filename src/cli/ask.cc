@@ -17,6 +17,7 @@
 
 #include "base/utf8.h"
 #include "cli/environment.h"
+#include "cli/history.h"
 #include "cli/live_view.h"
 #include "cli/output.h"
 #include "cli/version.h"
@@ -164,9 +165,11 @@ LiveView::Style choose_style(const AskOptions& options) {
 
 // Runs one query to its end. Ctrl-C cancels and settles; a second one ends at once.
 Result<Receipt> run_query(const ConfigOptions& asked, const Config& config, UserQuery query,
-                          const LiveView::Style& style, Recorder* recorder) {
+                          const LiveView::Style& style, const RouterModel& model,
+                          Recorder* recorder) {
   HF_TRY(RuntimeOptions options, runtime_options());
   options.recorder = recorder;
+  options.model = model;
   net::EventLoop loop;
   // Before anything is begun that would have to be settled; the loop runs it when all is set up.
   std::move_only_function<void()> cancel;
@@ -285,6 +288,10 @@ int run_ask(const AskOptions& options) {
     return complain(chosen.error().message, kBadUsage);
   auto query = make_query(options, *config);
   if (!query) return complain(query.error().message, kBadUsage);
+  auto model = load_router_model(config->weights);
+  if (!model) return complain(model.error().message, kBadUsage);
+  *model = with_learned(*std::move(model), config->history);
+  const std::string question = query->question;
   const LiveView::Style style = choose_style(options);
   std::unique_ptr<Recorder> recorder;
   if (!options.record.empty()) {
@@ -292,7 +299,8 @@ int run_ask(const AskOptions& options) {
     if (!created) return complain(created.error().message, kBadUsage);
     recorder = *std::move(created);
   }
-  const auto receipt = run_query(options.config, *config, *std::move(query), style, recorder.get());
+  const auto receipt =
+      run_query(options.config, *config, *std::move(query), style, *model, recorder.get());
   if (recorder) {
     recorder->finish();
     if (!recorder->trouble().empty()) complain(recorder->trouble(), kFailed);
@@ -301,6 +309,8 @@ int run_ask(const AskOptions& options) {
     return complain(receipt.error().message,
                     receipt.error().code == Code::kInvalidInput ? kBadUsage : kFailed);
   print_outcome(options, *receipt, style.display);
+  std::fflush(stdout);
+  keep_run(config->history, model->digest, question, *receipt);
   if (is_hopeless(*config, *receipt)) return kBadUsage;
   return exit_code_of(receipt->record.outcome.value_or(Outcome::kUnavailable));
 }

@@ -25,9 +25,7 @@
 #include "eval/targets.h"
 #include "eval/text_file.h"
 #include "eval/untouched.h"
-#include "learn/shipped.h"
-#include "learn/weights.h"
-#include "route/features.h"
+#include "runtime/router_model.h"
 #include "sim/embedded.h"
 #include "wire/json.h"
 
@@ -36,27 +34,8 @@ namespace {
 
 constexpr std::uint64_t kComposeSeed = 1;
 
-using ModelPtr = std::shared_ptr<const learn::Model>;
-
-Result<ModelPtr> load_model(const std::string& file) {
-  std::string text;
-  if (!file.empty()) {
-    HF_TRY(text, eval::read_text_file(file));
-  }
-  const std::string name = file.empty() ? "the shipped weights" : file;
-  auto model = learn::model_from(file.empty() ? learn::shipped_weights() : text);
-  if (!model) return fail(model.error().code, fmt::format("{}: {}", name, model.error().message));
-  if (model->inputs_version != kInputsVersion) {
-    return fail(Code::kInvalidInput,
-                fmt::format("{}: they were trained on version {} of the inputs, but this program "
-                            "has version {}; train them again with `hybridflow train`.",
-                            name, model->inputs_version, kInputsVersion));
-  }
-  return std::make_shared<const learn::Model>(*std::move(model));
-}
-
 struct Loaded {
-  ModelPtr model;
+  std::shared_ptr<const learn::Model> model;
   eval::Prepared data;                   // What is evaluated.
   std::optional<eval::Prepared> single;  // If that is composed: the rows as they are.
   std::size_t rows_left_out = 0;
@@ -70,7 +49,10 @@ Result<Loaded> load(const EvalRouteOptions& options) {
                             options.split));
   }
   Loaded loaded;
-  HF_TRY(loaded.model, load_model(options.weights));
+  const std::string shipped(kShippedWeights);
+  HF_TRY(const RouterModel trained,
+         load_router_model(options.weights.empty() ? shipped : options.weights));
+  loaded.model = trained.model;
   const std::vector<std::filesystem::path> files(options.outcomes.begin(), options.outcomes.end());
   HF_TRY(const eval::Dataset all, eval::load_outcomes(files));
   HF_TRY(const eval::Chosen chosen, eval::untouched(all, *part, loaded.model.get()));

@@ -18,12 +18,16 @@
 #include "cli/doctor.h"
 #include "cli/environment.h"
 #include "cli/eval_route.h"
+#include "cli/explain.h"
+#include "cli/feedback.h"
 #include "cli/import.h"
 #include "cli/ledger.h"
 #include "cli/models.h"
 #include "cli/output.h"
 #include "cli/plan_parse.h"
+#include "cli/profile.h"
 #include "cli/replay.h"
+#include "cli/route_status.h"
 #include "cli/simulate.h"
 #include "cli/train.h"
 #include "cli/version.h"
@@ -45,8 +49,8 @@ void add_planner_option(CLI::App& command, ConfigOptions& options) {
 
 void add_policy_option(CLI::App& command, std::string& policy) {
   command.add_option("--policy", policy, "Routing policy")
-      ->check(CLI::IsMember(
-          std::vector<std::string>(live_policy_names().begin(), live_policy_names().end())));
+      ->check(
+          CLI::IsMember(std::vector<std::string>(policy_names().begin(), policy_names().end())));
 }
 
 // CLI11 takes -1 for the largest number there is.
@@ -120,6 +124,8 @@ void add_plan(CLI::App& app, PlanCommand& plan) {
 void add_replay(CLI::App& app, ReplayOptions& options) {
   CLI::App& command = *app.add_subcommand("replay", "Check a recorded run against this program");
   command.add_option("log", options.log, "A file that `ask --record` wrote")->required();
+  command.add_option("--weights", options.weights,
+                     "The weights of its router, if it did not use the shipped ones");
   command.add_flag("--explain", options.explain, "Show each decision with its reason");
   command.add_flag("--json", options.json, "As JSON");
 }
@@ -229,6 +235,55 @@ void add_import(CLI::App& app, ImportOptions& options) {
       ->required();
 }
 
+void add_explain(CLI::App& app, ExplainOptions& options) {
+  CLI::App& command = *app.add_subcommand("explain", "Say why a past run did what it did");
+  command.add_option("run", options.run, "The beginning of its id, or last; none: lists runs");
+  command.add_option("subtask", options.subtask, "Only this one, as the plan calls it");
+  command.add_flag("--json", options.json, "As JSON");
+}
+
+void add_feedback(CLI::App& app, FeedbackOptions& options) {
+  CLI::App& command = *app.add_subcommand("feedback", "Say how right a past run was");
+  command.add_option("run", options.run, "The beginning of its id, or last")->required();
+  command.add_option("--correct", options.correct, "1 for right, 0 for wrong, or a part")
+      ->required()
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--subtask", options.subtask, "This one, as the plan calls it");
+}
+
+void add_route(CLI::App& app, RouteStatusOptions& options) {
+  CLI::App& command = *app.add_subcommand("route", "The router: what it has learned");
+  command.require_subcommand(1);
+  CLI::App& status = *command.add_subcommand("status", "Weights, labels, calibration and drift");
+  add_config_options(status, options.config);
+  status.add_flag("--json", options.json, "As JSON");
+}
+
+void add_profile(CLI::App& app, ProfileOptions& options) {
+  CLI::App& command = *app.add_subcommand(
+      "profile", "Put a file of tasks to every endpoint and record what became of it");
+  command.add_option("--tasks", options.tasks, "Lines of JSON with question and answer; or .gz")
+      ->required();
+  add_config_options(command, options.config);
+  command.add_option("--out", options.out, "File of outcome lines; it is continued if it is there")
+      ->required();
+  command.add_option("--skip", options.skip, "Leave out that many tasks at the begin")
+      ->check(CLI::Range(0, 1'000'000'000));
+  command.add_option("--limit", options.limit, "Then take at most that many")
+      ->check(CLI::Range(1, 1'000'000'000));
+  command.add_option("--budget", options.budget_usd, "Hard limit of this run in dollars");
+  command
+      .add_option("--jobs", options.jobs,
+                  "Tasks at a time; more than 1 spoils the times of "
+                  "endpoints that share a machine")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  command.add_option_function<std::string>(
+      "--seed", [&options](const std::string& text) { options.seed = read_seed(text); },
+      "Seed of everything random");
+  command.add_flag("--json", options.json, "Print the summary as JSON");
+}
+
 #ifdef HF_ENGINE
 void add_engine(CLI::App& app, engine::EngineOptions& options) {
   CLI::App& command = *app.add_subcommand("engine", "Serve one local model over HTTP");
@@ -280,6 +335,10 @@ struct Commands {
   EvalRouteOptions eval;
   TrainOptions train;
   ImportOptions import;
+  ProfileOptions profile;
+  ExplainOptions explain;
+  FeedbackOptions feedback;
+  RouteStatusOptions route_status;
   DoctorOptions doctor;
   bool version_json = false;
 #ifdef HF_ENGINE
@@ -299,6 +358,10 @@ void add_commands(CLI::App& app, Commands& commands) {
   add_eval(app, commands.eval);
   add_train(app, commands.train);
   add_import(app, commands.import);
+  add_profile(app, commands.profile);
+  add_explain(app, commands.explain);
+  add_feedback(app, commands.feedback);
+  add_route(app, commands.route_status);
   CLI::App& doctor = *app.add_subcommand("doctor", "Check the installation, models and endpoints");
   add_config_options(doctor, commands.doctor.config);
   doctor.add_flag("--json", commands.doctor.json, "As JSON");
@@ -341,6 +404,10 @@ int run_command(const CLI::App& app, Commands& commands) {
   if (app.got_subcommand("eval")) return run_eval_route(commands.eval);
   if (app.got_subcommand("train")) return run_train(commands.train);
   if (app.got_subcommand("import")) return run_import(commands.import);
+  if (app.got_subcommand("profile")) return run_profile(commands.profile);
+  if (app.got_subcommand("explain")) return run_explain(commands.explain);
+  if (app.got_subcommand("feedback")) return run_feedback(commands.feedback);
+  if (app.got_subcommand("route")) return run_route_status(commands.route_status);
   if (app.got_subcommand("ledger")) return run_ledger(commands.ledger);
   if (app.got_subcommand("models")) {
     commands.models.getenv = [](const char* name) -> const char* { return std::getenv(name); };

@@ -11,6 +11,7 @@
 #include "cli/environment.h"
 #include "cli/output.h"
 #include "replay/replay.h"
+#include "runtime/router_model.h"
 #include "wire/receipt_json.h"
 
 namespace hf::cli {
@@ -148,6 +149,17 @@ void print_json(const ReplayReport& report, const ReplayOptions& options) {
   show(stdout, wire::to_text(made, wire::Layout::kIndented) + "\n");
 }
 
+Result<std::shared_ptr<const learn::Model>> find_model(const std::string& file,
+                                                       const std::string& digest) {
+  const std::string weights = file.empty() ? std::string(kShippedWeights) : file;
+  HF_TRY(RouterModel found, load_router_model(weights));
+  if (found.digest == digest) return std::move(found.model);
+  return fail(Code::kInvalidInput,
+              fmt::format("the run was routed by weights {}, but {} are {}; name its weights with "
+                          "--weights",
+                          digest, file.empty() ? "the shipped ones" : file, found.digest));
+}
+
 }  // namespace
 
 int run_replay(const ReplayOptions& options) {
@@ -155,7 +167,9 @@ int run_replay(const ReplayOptions& options) {
   std::ifstream log(options.log, std::ios::binary);
   if (!log || std::filesystem::is_directory(options.log, error))
     return complain(fmt::format("The event log '{}' cannot be read.", options.log), kBadUsage);
-  const auto report = replay(log, options.log);
+  const auto report = replay(log, options.log, [&](const std::string& digest) {
+    return find_model(options.weights, digest);
+  });
   if (!report) return complain(report.error().message, kBadUsage);
   options.json ? print_json(*report, options) : print_text(*report, options);
   return report->is_identical() ? kAnswered : kDifferent;

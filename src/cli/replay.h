@@ -7,6 +7,7 @@ namespace hf::cli {
 
 struct ReplayOptions {
   std::string log;
+  std::string weights;   // Of the run's router, if they are not those that it is shipped with.
   bool explain = false;  // Show each decision with its reason and numbers.
   bool json = false;
 };

@@ -132,6 +132,8 @@ Result<void> read_limits(const Table& table, EndpointConfig& config) {
   config.endpoint.max_in_flight = static_cast<std::uint32_t>(in_flight.value_or(otherwise));
   HF_TRY(const auto grammar, table.flag("grammar"));
   config.accepts_grammar = grammar.value_or(config.engine.has_value());
+  HF_TRY(const auto logprobs, table.flag("logprobs"));
+  config.asks_logprobs = logprobs.value_or(false);
   HF_TRY(config.temperature, table.number("temperature", 0, 2));
   HF_TRY(const auto timeouts, table.table("timeouts"));
   if (timeouts) {
@@ -142,7 +144,7 @@ Result<void> read_limits(const Table& table, EndpointConfig& config) {
 
 Result<EndpointConfig> read_endpoint(const Table& table, const Environment& env) {
   HF_CHECK(table.allow({"name", "tier", "engine", "lab", "url", "model", "api_key_env", "price",
-                        "max_in_flight", "grammar", "temperature", "timeouts"}));
+                        "max_in_flight", "grammar", "logprobs", "temperature", "timeouts"}));
   EndpointConfig config;
   HF_TRY(const auto name, table.text("name"));
   if (!name || name->empty()) return table.error("an endpoint needs a 'name'.");
@@ -291,12 +293,13 @@ Result<void> read_planner(const Table& root, Config& config) {
 Result<void> read_route(const Table& root, Config& config) {
   HF_TRY(const auto table, root.table("route"));
   if (!table) return {};
-  HF_CHECK(table->allow({"policy", "cloud_share", "threshold", "difficulty"}));
+  HF_CHECK(table->allow({"policy", "weights", "cloud_share", "threshold", "rise", "difficulty",
+                         "second_price", "explore"}));
   HF_TRY(const auto policy, table->text("policy"));
   if (policy) {
-    if (std::ranges::find(live_policy_names(), *policy) == live_policy_names().end()) {
+    if (std::ranges::find(policy_names(), *policy) == policy_names().end()) {
       return table->error_at("policy", fmt::format("unknown policy '{}'; known: {}.", *policy,
-                                                   fmt::join(live_policy_names(), ", ")));
+                                                   fmt::join(policy_names(), ", ")));
     }
     config.policy = *policy;
   }
@@ -306,7 +309,15 @@ Result<void> read_route(const Table& root, Config& config) {
   HF_TRY(const auto difficulty, table->integer("difficulty", 1, 9));
   options.cloud_share = share.value_or(options.cloud_share);
   options.threshold = threshold.value_or(options.threshold);
+  HF_TRY(const auto rise, table->number("rise", 0, 1000));
+  HF_TRY(const auto second_price, table->number("second_price", 0, 1000));
+  HF_TRY(const auto explore, table->number("explore", 0, 0.5));
+  HF_TRY(const auto weights, table->text("weights"));
   options.difficulty = static_cast<std::uint8_t>(difficulty.value_or(options.difficulty));
+  options.rise = rise.value_or(options.rise);
+  options.spar.second_price = second_price.value_or(options.spar.second_price);
+  options.spar.explore = explore.value_or(options.spar.explore);
+  config.weights = weights.value_or(config.weights);
   return {};
 }
 
@@ -346,13 +357,14 @@ Result<void> read_endpoints(const Table& root, const Environment& env, Config& c
 Result<Config> read_config(std::string_view toml, std::string_view name, const Environment& env) {
   HF_TRY(const Table root, Table::parse(toml, name));
   Config config;
-  HF_CHECK(root.allow({"endpoint", "planner", "budget", "ledger", "route", "limits"}));
+  HF_CHECK(root.allow({"endpoint", "planner", "budget", "ledger", "route", "limits", "history"}));
   HF_CHECK(read_endpoints(root, env, config));
   HF_CHECK(read_planner(root, config));
   HF_CHECK(read_budgets(root, config));
   HF_CHECK(read_ledger(root, config));
   HF_CHECK(read_route(root, config));
   HF_CHECK(read_answers(root, config));
+  HF_TRY(config.history, read_history(root));
   return config;
 }
 

@@ -15,6 +15,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/units.h"
+#include "config/history.h"
 #include "model/budget.h"
 #include "model/endpoint.h"
 #include "route/router.h"
@@ -53,6 +54,7 @@ struct EndpointConfig {
   std::optional<EngineConfig> engine;
   std::optional<LabConfig> lab;
   Timeouts timeouts;
+  bool asks_logprobs = false;    // Asks for log-probabilities; engines send their sums unasked.
   bool accepts_grammar = false;  // Takes the `grammar` extension (engines and llama-server do).
   std::optional<double> temperature;  // Of answers; absent: 0.
 };
@@ -82,6 +84,8 @@ struct Config {
   std::optional<LedgerConfig> ledger;
   std::string policy = "hybridflow";
   PolicyOptions policy_options;
+  std::string weights = "shipped";  // Of the router: "shipped", "none" (set by hand) or a file.
+  HistoryConfig history;
   std::uint32_t attempts_max = 2;  // Per endpoint and call.
   bool hedge = true;               // A late critical call gets a rival at another endpoint.
 };
@@ -98,7 +102,7 @@ Result<Config> load_config(const std::string& path, const Environment& env);
 Result<Config> default_config(const Environment& env);
 Result<Config> lab_config(const Environment& env);
 
-// "250ms", "20s", "1.5s", "2m", "1h".
+// "250ms", "20s", "1.5s", "2m", "1h", "30d".
 Result<Duration> parse_duration(std::string_view text);
 // Dollars as people write them, exact to a picodollar: "0.01", "1e-3" is refused.
 Result<PicoUsd> parse_usd(std::string_view text);

@@ -45,8 +45,12 @@ std::optional<std::int64_t> parse_decimal(std::string_view text, int digits) {
 }  // namespace
 
 Result<Duration> parse_duration(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> kUnits{
-      {{"ms", 1'000'000}, {"s", 1'000'000'000}, {"m", 60'000'000'000}, {"h", 3'600'000'000'000}}};
+  static constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits{
+      {{"ms", 1'000'000},
+       {"s", 1'000'000'000},
+       {"m", 60'000'000'000},
+       {"h", 3'600'000'000'000},
+       {"d", 86'400'000'000'000}}};
   for (const auto& [unit, nanoseconds] : kUnits) {
     if (!text.ends_with(unit)) continue;
     const auto thousandths = parse_decimal(text.substr(0, text.size() - unit.size()), 3);
@@ -58,7 +62,8 @@ Result<Duration> parse_duration(std::string_view text) {
   }
   return fail(
       Code::kInvalidInput,
-      fmt::format("'{}' is not a duration; write for example 250ms, 20s, 1.5s, 2m or 1h.", text));
+      fmt::format("'{}' is not a duration; write for example 250ms, 20s, 1.5s, 2m, 1h or 30d.",
+                  text));
 }
 
 Result<PicoUsd> parse_usd(std::string_view text) {

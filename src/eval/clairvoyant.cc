@@ -71,7 +71,7 @@ Clairvoyant::Clairvoyant(const Prepared& data, std::shared_ptr<const learn::Mode
       const Item& item = data.items[query.first + i];
       const RouteInput input = known_of(query, static_cast<SubtaskId>(i), item.features);
       before_.push_back(predictor.before(input));
-      after_.push_back(predictor.after(input, item.attempt));
+      after_.push_back(predictor.after(input, item.last_look().attempt));
     }
   }
 }
@@ -130,7 +130,7 @@ Foreseen Clairvoyant::plan(Foresight foresight, PicoUsd limit,
           static_cast<std::int64_t>(std::llround(static_cast<double>(item.usd.count()) * factor));
       switch (foresight) {
         case Foresight::kActions:
-          add(Course::kKeep, item.kept_correct, 0);
+          add(Course::kKeep, item.last_look().correct, 0);
           [[fallthrough]];
         case Foresight::kOutcomes:
           add(Course::kEdge, item.edge_correct, 0);

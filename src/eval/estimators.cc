@@ -57,6 +57,10 @@ double standard_error(std::span<const LoggedDecision> log, std::span<const doubl
   return std::sqrt(squares * count / (count - 1)) / scale;
 }
 
+double doubly_robust(const LoggedDecision& decision, double weight) {
+  return decision.predicted_target + weight * (decision.reward - decision.predicted_logged);
+}
+
 }  // namespace
 
 Result<OffPolicyEstimates> estimate_off_policy(std::span<const LoggedDecision> log,
@@ -95,9 +99,7 @@ Result<OffPolicyEstimates> estimate_off_policy(std::span<const LoggedDecision> l
     return made;
   };
   const auto ips = [](double w, const LoggedDecision& d) { return w * d.reward; };
-  const auto dr = [](double w, const LoggedDecision& d) {
-    return d.predicted_target + w * (d.reward - d.predicted_logged);
-  };
+  const auto dr = [](double w, const LoggedDecision& d) { return doubly_robust(d, w); };
   result.ips = estimate(
       count, ips, [&](double w, const LoggedDecision& d, double mean) { return ips(w, d) - mean; });
   result.snips = estimate(sum, ips, [](double w, const LoggedDecision& d, double mean) {
@@ -106,6 +108,36 @@ Result<OffPolicyEstimates> estimate_off_policy(std::span<const LoggedDecision> l
   result.dr = estimate(
       count, dr, [&](double w, const LoggedDecision& d, double mean) { return dr(w, d) - mean; });
   return result;
+}
+
+Result<Estimate> estimate_difference(std::span<const LoggedDecision> judged,
+                                     std::span<const LoggedDecision> other, double weight_max) {
+  HF_CHECK(check(judged));
+  HF_CHECK(check(other));
+  const auto is_same = [](const LoggedDecision& a, const LoggedDecision& b) {
+    return a.query == b.query && a.reward == b.reward && a.propensity == b.propensity;
+  };
+  if (!std::ranges::equal(judged, other, is_same)) {
+    return fail(Code::kInvalidInput,
+                "A difference needs the same logged decisions for both policies, in one order.");
+  }
+  const std::size_t queries = count_queries(judged);
+  if (queries < 2) {
+    return fail(Code::kInvalidInput, "An estimate needs logged decisions of at least two queries.");
+  }
+  const auto value_of = [&](const LoggedDecision& decision) {
+    return doubly_robust(decision, std::min(decision.target / decision.propensity, weight_max));
+  };
+  const auto count = static_cast<double>(judged.size());
+  std::vector<double> errors(judged.size());
+  Estimate difference;
+  for (std::size_t i = 0; i < judged.size(); ++i) {
+    errors[i] = value_of(judged[i]) - value_of(other[i]);
+    difference.value += errors[i] / count;
+  }
+  for (double& each : errors) each -= difference.value;
+  difference.standard_error = standard_error(judged, errors, count, queries);
+  return difference;
 }
 
 }  // namespace hf::eval

@@ -52,4 +52,11 @@ struct OffPolicyEstimates {
 Result<OffPolicyEstimates> estimate_off_policy(std::span<const LoggedDecision> log,
                                                double weight_max = kWeightMax);
 
+// What `judged` earns more than `other` by the doubly robust estimate, with the standard error of
+// the difference: where both would do the same there is none. Errors as above, and if the two are
+// not views of the same log.
+Result<Estimate> estimate_difference(std::span<const LoggedDecision> judged,
+                                     std::span<const LoggedDecision> other,
+                                     double weight_max = kWeightMax);
+
 }  // namespace hf::eval

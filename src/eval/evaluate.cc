@@ -72,6 +72,8 @@ struct RunSummary {
   double to_edge = 0;
   double to_cloud = 0;
   double attempts = 0;
+  double votes = 0;
+  double cut = 0;
   double decision_p50_ns = 0;
   double decision_p99_ns = 0;
   bool is_exact = true;
@@ -222,6 +224,8 @@ class Evaluator {
     summary.to_edge = static_cast<double>(result.to_edge);
     summary.to_cloud = static_cast<double>(result.to_cloud);
     summary.attempts = static_cast<double>(result.attempts);
+    summary.votes = static_cast<double>(result.votes);
+    summary.cut = static_cast<double>(result.cut);
     summary.decision_p50_ns = quantile(result.decision_ns, 0.5);
     summary.decision_p99_ns = quantile(result.decision_ns, 0.99);
     summary.spending = result.spending;
@@ -263,6 +267,8 @@ class Evaluator {
     cell.to_edge = mean_of(each(&RunSummary::to_edge));
     cell.to_cloud = mean_of(each(&RunSummary::to_cloud));
     cell.attempts = mean_of(each(&RunSummary::attempts));
+    cell.votes = mean_of(each(&RunSummary::votes));
+    cell.cut = mean_of(each(&RunSummary::cut));
     cell.decision_p50_ns = quantile(each(&RunSummary::decision_p50_ns), 0.5);
     cell.decision_p99_ns = quantile(each(&RunSummary::decision_p99_ns), 0.5);
     for (const RunSummary& run : gathered.runs) {

@@ -62,6 +62,8 @@ struct Cell {
   double to_edge = 0;  // Results that stood, by where they came from.
   double to_cloud = 0;
   double attempts = 0;
+  double votes = 0;            // Asked for in attempts.
+  double cut = 0;              // Answers of the cloud that were cut where the money ended.
   double decision_p50_ns = 0;  // Medians over the orders.
   double decision_p99_ns = 0;
   bool is_exact = true;  // Of a clairvoyant: the search was finished.

@@ -44,6 +44,8 @@ object cell_json(const Cell& cell) {
   members["edge_decisions"] = cell.to_edge;
   members["cloud_decisions"] = cell.to_cloud;
   members["attempts"] = cell.attempts;
+  members["votes"] = cell.votes;
+  members["cut_answers"] = cell.cut;
   members["decision_ns_p50"] = cell.decision_p50_ns;
   members["decision_ns_p99"] = cell.decision_p99_ns;
   members["spending"] = wire::json::value_from(cell.spending);

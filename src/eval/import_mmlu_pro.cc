@@ -21,15 +21,6 @@ Result<CsvTable> read_table(const std::filesystem::path& path) {
   return CsvTable::read(text, path.string());
 }
 
-// The question as it was put: its text, then a line an option.
-std::string prompt_of(const wire::ChoiceQuestion& question) {
-  std::string text = question.question;
-  for (std::size_t i = 0; i < question.options.size(); ++i) {
-    text += fmt::format("\n{}) {}", static_cast<char>('A' + i), question.options[i]);
-  }
-  return text;
-}
-
 Result<std::unordered_map<std::string, std::string>> read_prompts(
     const std::filesystem::path& path) {
   HF_TRY(const std::string text, read_text_file(path));
@@ -44,7 +35,8 @@ Result<std::unordered_map<std::string, std::string>> read_prompts(
       return fail(question.error().code,
                   fmt::format("{}: {}", path.string(), question.error().message));
     }
-    if (!prompts.try_emplace(question->id, prompt_of(*question)).second) {
+    if (!prompts.try_emplace(question->id, wire::choice_text(question->question, question->options))
+             .second) {
       return fail(Code::kInvalidInput, fmt::format("{}: line {}: question {} is there already.",
                                                    path.string(), number, question->id));
     }

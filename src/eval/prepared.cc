@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -35,13 +36,6 @@ double accuracy_of(std::string_view endpoint, std::span<const learn::ArmAccuracy
   return found == accuracies.end() ? kUnknownAccuracy : found->accuracy;
 }
 
-// The edge's result after all votes: how it looks and whether it is right.
-struct Kept {
-  hf::Attempt attempt;
-  double correct = 0;
-  double votes_seconds = 0;
-};
-
 // How many voters a training row is shown with. Serving may have fewer of them, or none, and heads
 // that never saw that would take it for certainty: a quarter of the queries learn without voters
 // and a quarter with one or two.
@@ -60,26 +54,32 @@ std::size_t training_voters(std::string_view query) {
   }
 }
 
-Kept keep(const OutcomeRow& row, std::span<const learn::ArmAccuracy> accuracies,
-          std::size_t voters_max = UINT8_MAX - 1) {
+// The edge's own result and its voters. Without a recorded answer of the first arm there is nothing
+// to agree with.
+std::vector<const ArmOutcome*> edge_arms(const OutcomeRow& row) {
   std::vector<const ArmOutcome*> arms;
-  std::vector<Ballot> ballots;
-  Kept kept;
   for (const ArmOutcome& arm : row.arms) {
     if (arm.tier != Tier::kEdge || (!arms.empty() && !arm.output)) continue;
-    // Without a recorded answer of the first arm there is nothing to agree with.
     if (!arms.empty() && !arms.front()->output) break;
-    if (arms.size() == voters_max + 1) break;
-    if (!arms.empty()) kept.votes_seconds += arm.seconds;
+    if (arms.size() == UINT8_MAX) break;
     arms.push_back(&arm);
-    ballots.push_back({arm.output ? std::string_view(*arm.output) : std::string_view("?"),
-                       vote_weight(accuracy_of(arm.endpoint, accuracies))});
   }
-  const std::size_t winner = count_votes(ballots, kept.attempt);
-  kept.correct = arms[winner]->correct;
-  kept.attempt.signals = arms.front()->signals;
-  kept.attempt.completion = arms.front()->completion;
-  return kept;
+  return arms;
+}
+
+// REQUIRES: at least one arm.
+Look look_at(std::span<const ArmOutcome* const> arms,
+             std::span<const learn::ArmAccuracy> accuracies) {
+  std::vector<Ballot> ballots;
+  for (const ArmOutcome* arm : arms) {
+    ballots.push_back({arm->output ? std::string_view(*arm->output) : std::string_view("?"),
+                       vote_weight(accuracy_of(arm->endpoint, accuracies))});
+  }
+  Look look;
+  look.correct = arms[count_votes(ballots, look.attempt)]->correct;
+  look.attempt.signals = arms.front()->signals;
+  look.attempt.completion = arms.front()->completion;
+  return look;
 }
 
 // y = first * x1 + second * x2 by least squares. Serving knows list prices and measures speeds;
@@ -133,6 +133,7 @@ struct Recorded {
   const ArmOutcome* cloud = nullptr;
   double edge_completion = 0;  // Predicted.
   double cloud_completion = 0;
+  double cloud_p90 = 0;  // Nine of ten are not longer.
 };
 
 // What can be known of each cloud result's cost beforehand, and how much to reserve for it.
@@ -154,6 +155,7 @@ void foresee_costs(std::span<const Recorded> recorded, std::span<Item> items) {
     if (!price) {
       item.expected = PicoUsd(std::llround(mean));
       item.worst = most_usd;
+      item.likely = most_usd;
       mean += (points[i].y - mean) / static_cast<double>(i + 1);
       continue;
     }
@@ -161,6 +163,8 @@ void foresee_costs(std::span<const Recorded> recorded, std::span<Item> items) {
     const double most = prompt + price->second * number(most_tokens);
     const double expected = prompt + price->second * recorded[i].cloud_completion;
     item.expected = PicoUsd(std::llround(std::min(expected, most)));
+    const double likely = prompt + price->second * recorded[i].cloud_p90;
+    item.likely = PicoUsd(std::llround(std::min(likely, most)));
     item.worst = std::max(PicoUsd(std::llround(std::ceil(most))), item.usd);
   }
 }
@@ -181,6 +185,30 @@ void foresee_times(std::span<const Recorded> recorded, std::span<Item> items, Ti
     const double tokens = is_edge ? recorded[i].edge_completion : recorded[i].cloud_completion;
     const double seconds = line ? line->first + line->second * tokens : mean;
     (is_edge ? items[i].expected_edge_time : items[i].expected_cloud_time) = duration_of(seconds);
+  }
+}
+
+// A voter takes as long as the edge is expected to, times by how much it is slower on the whole.
+void foresee_vote_times(std::span<const std::vector<const ArmOutcome*>> voting,
+                        std::span<Item> items) {
+  struct Sums {
+    double own = 0;
+    double first = 0;
+  };
+  std::map<std::string_view, Sums> voters;
+  for (const auto& arms : voting) {
+    for (const ArmOutcome* arm : std::span(arms).subspan(1)) {
+      voters[arm->endpoint].own += arm->seconds;
+      voters[arm->endpoint].first += arms.front()->seconds;
+    }
+  }
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    for (const ArmOutcome* arm : std::span(voting[i]).subspan(1)) {
+      const Sums& sums = voters[arm->endpoint];
+      const double slower = sums.first > 0 ? sums.own / sums.first : 1;
+      const double edge = std::chrono::duration<double>(items[i].expected_edge_time).count();
+      items[i].expected_vote_times.push_back(duration_of(edge * slower));
+    }
   }
 }
 
@@ -226,12 +254,15 @@ bool has_both_tiers(const OutcomeRow& row) {
 
 Recorded recorded_of(const ArmOutcome& edge, const ArmOutcome& cloud, const RouteInput& input,
                      const learn::Model* model) {
-  Recorded recorded{&edge, &cloud, number(kUnknownTokens), number(kUnknownTokens)};
+  Recorded recorded{&edge, &cloud, number(kUnknownTokens), number(kUnknownTokens),
+                    std::numeric_limits<double>::max()};
   if (model == nullptr) return recorded;
   const PriorFeatures features = prior_features(input);
   if (model->edge_tokens) recorded.edge_completion = model->edge_tokens->predict(features).mean();
   if (model->cloud_tokens) {
-    recorded.cloud_completion = model->cloud_tokens->predict(features).mean();
+    const learn::CountEstimate tokens = model->cloud_tokens->predict(features);
+    recorded.cloud_completion = tokens.mean();
+    recorded.cloud_p90 = tokens.p90();
   }
   return recorded;
 }
@@ -254,6 +285,7 @@ RouteInput known_of(const PreparedQuery& query, SubtaskId id, const TaskFeatures
 Result<Prepared> prepare(const Dataset& dataset, const std::shared_ptr<const learn::Model>& model) {
   Prepared all;
   std::vector<Recorded> recorded;
+  std::vector<std::vector<const ArmOutcome*>> voting;
   FeatureReader reader(model);
   const std::vector<learn::ArmAccuracy> none;
   const auto& accuracies = model == nullptr ? none : model->arms;
@@ -270,17 +302,19 @@ Result<Prepared> prepare(const Dataset& dataset, const std::shared_ptr<const lea
     for (const OutcomeRow* row : order) {
       const ArmOutcome& edge = *arm_of(*row, Tier::kEdge);
       const ArmOutcome& cloud = *arm_of(*row, Tier::kCloud);
-      const Kept kept = keep(*row, accuracies);
+      const std::vector<const ArmOutcome*> arms = edge_arms(*row);
       const auto id = static_cast<SubtaskId>(all.items.size() - query.first);
       Item& item = all.items.emplace_back();
       item.features = reader.read(row->text, 0, row->category);
-      item.attempt = kept.attempt;
       item.edge_correct = edge.correct;
-      item.kept_correct = kept.correct;
       item.cloud_correct = cloud.correct;
       item.usd = cloud.usd;
       item.edge_time = duration_of(edge.seconds);
-      item.votes_time = duration_of(kept.votes_seconds);
+      for (std::size_t count = 1; count <= arms.size(); ++count) {
+        item.looks.push_back(look_at(std::span(arms).first(count), accuracies));
+        if (count > 1) item.vote_times.push_back(duration_of(arms[count - 1]->seconds));
+      }
+      voting.push_back(arms);
       item.cloud_time = duration_of(cloud.seconds);
       recorded.push_back(recorded_of(edge, cloud, known_of(query, id, item.features), model.get()));
       paid += static_cast<double>(cloud.usd.count());
@@ -299,6 +333,7 @@ Result<Prepared> prepare(const Dataset& dataset, const std::shared_ptr<const lea
   foresee_costs(recorded, all.items);
   foresee_times(recorded, all.items, Tier::kEdge);
   foresee_times(recorded, all.items, Tier::kCloud);
+  foresee_vote_times(voting, all.items);
   all.mean_usd = PicoUsd(std::llround(paid / static_cast<double>(all.items.size())));
   return all;
 }
@@ -382,7 +417,9 @@ std::vector<learn::Example> examples_of(const Dataset& dataset,
       const PriorFeatures prior = prior_features(input);
       example.prior.assign(prior.begin(), prior.end());
       if (edge != nullptr) {
-        const Kept kept = keep(row, accuracies, training_voters(row.query));
+        const std::vector<const ArmOutcome*> arms = edge_arms(row);
+        const std::size_t shown = std::min(arms.size(), training_voters(row.query) + 1);
+        const Look kept = look_at(std::span(arms).first(shown), accuracies);
         const AttemptFeatures full = attempt_features(input, kept.attempt);
         example.attempt.assign(full.begin() + kPriorFeatures, full.end());
         example.edge = edge->correct;

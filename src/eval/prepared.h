@@ -22,20 +22,30 @@
 
 namespace hf::eval {
 
+// The edge's result after some voters were asked.
+struct Look {
+  hf::Attempt attempt;
+  double correct = 0;  // Of the result that would be kept.
+};
+
 struct Item {
   TaskFeatures features;
-  hf::Attempt attempt;  // As it looks after all votes.
+  std::vector<Look> looks;  // By how many voters were asked, from none on to all there are.
   double edge_correct = 0;
-  double kept_correct = 0;  // Of the result that an attempt keeps.
   double cloud_correct = 0;
   PicoUsd usd;       // What the cloud's result cost.
   PicoUsd expected;  // What can be known of that before.
+  PicoUsd likely;    // What nine of ten such results do not exceed.
   PicoUsd worst;     // What has to be reserved for it.
   Duration edge_time{};
-  Duration votes_time{};  // Of all further results, one after the other.
   Duration cloud_time{};
-  Duration expected_edge_time{};  // What can be known of these before.
+  std::vector<Duration> vote_times;  // Of each voter's call.
+  Duration expected_edge_time{};     // What can be known of these before.
   Duration expected_cloud_time{};
+  std::vector<Duration> expected_vote_times;
+
+  [[nodiscard]] std::uint8_t voters() const { return static_cast<std::uint8_t>(vote_times.size()); }
+  [[nodiscard]] const Look& last_look() const { return looks.back(); }
 };
 
 struct PreparedQuery {

@@ -268,10 +268,10 @@ std::vector<Reliability> reliability_of(const Prepared& data,
       const Item& item = data.items[query.first + i];
       const RouteInput input = known_of(query, static_cast<SubtaskId>(i), item.features);
       const Chances before = predictor.before(input);
-      const Chances after = predictor.after(input, item.attempt);
+      const Chances after = predictor.after(input, item.last_look().attempt);
       rows[0].push_back({before.edge, item.edge_correct, id});
       rows[1].push_back({before.cloud, item.cloud_correct, id});
-      rows[2].push_back({after.edge, item.kept_correct, id});
+      rows[2].push_back({after.edge, item.last_look().correct, id});
       rows[3].push_back({after.cloud, item.cloud_correct, id});
     }
   }

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "ledger/ledger.h"
+#include "route/vote.h"
 
 namespace hf::eval {
 namespace {
@@ -52,10 +53,19 @@ class Stream {
     std::optional<Decision> decision;
     bool is_attempt = false;  // What runs will be looked at.
     bool was_tried = false;
-    Duration ends{};
+    std::size_t calls = 0;    // Begun on the edge: the first one, then the voters'.
+    std::size_t wanted = 0;   // So many are to be over before it is looked at.
+    std::size_t running = 0;  // Of them.
     Duration expected_end{};  // As far as a policy can know.
     std::optional<ReservationId> reservation;
+    PicoUsd most;             // It may cost.
     Tier tier = Tier::kEdge;  // Where it runs, or where its result came from.
+  };
+
+  struct Call {
+    Duration ends{};
+    std::uint32_t step = 0;
+    bool is_on_edge = false;
   };
 
   void run_query(std::uint32_t index) {
@@ -79,9 +89,13 @@ class Stream {
     }
     is_all_correct_ = true;
     start_ready();
-    while (const auto next = next_to_end()) {
-      now_ = steps_[*next].ends;
-      end(*next);
+    while (!running_.empty()) {
+      const auto next = std::ranges::min_element(
+          running_, {}, [](const Call& call) { return std::pair(call.ends, call.step); });
+      const Call over = *next;
+      running_.erase(next);
+      now_ = over.ends;
+      end(over);
       start_ready();
     }
     outcome_->seconds = std::chrono::duration<double>(now_).count();
@@ -96,23 +110,21 @@ class Stream {
     return query_->graph[static_cast<SubtaskId>(step)].relies_on;
   }
 
-  [[nodiscard]] std::optional<std::uint32_t> next_to_end() const {
-    std::optional<std::uint32_t> first;
-    for (std::uint32_t i = 0; i < steps_.size(); ++i) {
-      if (steps_[i].state != State::kRunning) continue;
-      if (!first || steps_[i].ends < steps_[*first].ends) first = i;
-    }
-    return first;
-  }
-
   // Everything that can start, the longest way to the end first.
   void start_ready() {
     order_.clear();
     for (std::uint32_t i = 0; i < steps_.size(); ++i) {
-      if (steps_[i].state == State::kReady) order_.push_back(i);
+      const Step& step = steps_[i];
+      const bool waits = step.state == State::kRunning && step.calls < step.wanted;
+      if (step.state == State::kReady || waits) order_.push_back(i);
     }
     std::ranges::sort(order_, {}, [&](std::uint32_t i) { return std::pair(-tails_[i], i); });
-    for (const std::uint32_t step : order_) try_start(step);
+    for (const std::uint32_t step : order_) {
+      if (steps_[step].state == State::kReady) try_start(step);
+      while (steps_[step].calls < steps_[step].wanted && on_edge_ < options_.edge_places) {
+        call_edge(step);
+      }
+    }
   }
 
   void try_start(std::uint32_t index) {
@@ -129,47 +141,85 @@ class Stream {
 
   void launch(std::uint32_t index) {
     Step& step = steps_[index];
-    const Item& what = item(index);
     step.state = State::kRunning;
     step.tier = step.decision->tier;
-    if (step.tier == Tier::kCloud) {
-      step.ends = now_ + what.cloud_time;
-      step.expected_end = now_ + what.expected_cloud_time;
-      conclude(index);
-      return;
-    }
-    ++on_edge_;
-    step.ends = now_ + what.edge_time;
-    step.expected_end = now_ + what.expected_edge_time;
     step.is_attempt = step.decision->action == Action::kAttempt;
     if (step.is_attempt) {
-      if (step.decision->votes > 0) step.ends += what.votes_time;
       step.was_tried = true;
       ++result_.attempts;
     } else {
       conclude(index);
     }
+    if (step.tier == Tier::kCloud) {
+      call_cloud(index);
+    } else {
+      want(index, step.is_attempt ? step.decision->votes : 0);
+    }
   }
 
-  void end(std::uint32_t index) {
+  void call_cloud(std::uint32_t index) {
+    running_.push_back({now_ + item(index).cloud_time, index, false});
+    steps_[index].expected_end = now_ + item(index).expected_cloud_time;
+  }
+
+  // The first result and so many votes are to be had before anything else.
+  void want(std::uint32_t index, std::size_t votes) {
     Step& step = steps_[index];
-    if (step.tier == Tier::kEdge) --on_edge_;
-    if (step.is_attempt) {
-      step.is_attempt = false;
-      const hf::Attempt& seen = item(index).attempt;
-      step.decision = decide(index, &seen);
-      if (step.decision->tier == Tier::kCloud && !hold(index)) {
-        step.decision = decide(index, &seen, true);
-      }
-      conclude(index);
-      step.tier = step.decision->tier;
-      if (step.tier == Tier::kCloud) {
-        step.ends = now_ + item(index).cloud_time;
-        step.expected_end = now_ + item(index).expected_cloud_time;
-        return;
-      }
+    const Item& what = item(index);
+    const std::size_t begun = step.calls;
+    step.wanted = 1 + std::min<std::size_t>(votes, what.voters());
+    calls_.clear();
+    if (begun == 0) calls_.push_back(what.expected_edge_time);
+    for (std::size_t i = std::max<std::size_t>(begun, 1); i < step.wanted; ++i) {
+      calls_.push_back(what.expected_vote_times[i - 1]);
     }
-    finish(index);
+    step.expected_end = now_ + time_of_calls(calls_, options_.edge_places);
+  }
+
+  void call_edge(std::uint32_t index) {
+    Step& step = steps_[index];
+    const Item& what = item(index);
+    const Duration time = step.calls == 0 ? what.edge_time : what.vote_times[step.calls - 1];
+    running_.push_back({now_ + time, index, true});
+    ++on_edge_;
+    ++step.calls;
+    ++step.running;
+    if (step.calls > 1) ++result_.votes;
+  }
+
+  void end(const Call& call) {
+    Step& step = steps_[call.step];
+    if (call.is_on_edge) {
+      --on_edge_;
+      --step.running;
+    }
+    if (step.running > 0 || step.calls < step.wanted) return;
+    if (!step.is_attempt) {
+      finish(call.step);
+      return;
+    }
+    const hf::Attempt& seen = look_of(call.step).attempt;
+    step.decision = decide(call.step, &seen);
+    if (step.decision->tier == Tier::kCloud && !hold(call.step)) {
+      step.decision = decide(call.step, &seen, true);
+    }
+    if (step.decision->action == Action::kAttempt && step.decision->votes >= step.calls &&
+        step.calls <= item(call.step).voters()) {
+      want(call.step, step.decision->votes);
+      return;
+    }
+    step.is_attempt = false;
+    conclude(call.step);
+    step.tier = step.decision->tier;
+    if (step.tier == Tier::kCloud) {
+      call_cloud(call.step);
+    } else {
+      finish(call.step);
+    }
+  }
+
+  [[nodiscard]] const Look& look_of(std::uint32_t index) const {
+    return item(index).looks[steps_[index].calls - 1];
   }
 
   void finish(std::uint32_t index) {
@@ -178,14 +228,17 @@ class Stream {
     step.state = State::kOver;
     double correct = 0;
     if (step.tier == Tier::kCloud) {
-      const PicoUsd usd = scaled(what.usd, factor_);
+      const PicoUsd whole = scaled(what.usd, factor_);
+      const PicoUsd usd = std::min(whole, step.most);
+      const bool was_cut = usd < whole;  // And has no answer then.
       ledger_.settle(*step.reservation, {usd, Tokens(0)});
       step.reservation.reset();
       outcome_->usd += usd;
-      correct = what.cloud_correct;
+      correct = was_cut ? 0 : what.cloud_correct;
+      result_.cut += was_cut ? 1 : 0;
       ++result_.to_cloud;
     } else {
-      correct = step.was_tried ? what.kept_correct : what.edge_correct;
+      correct = step.was_tried ? look_of(index).correct : what.edge_correct;
       ++result_.to_edge;
     }
     note_overshoot();
@@ -194,7 +247,7 @@ class Stream {
     router_.learned(input_of(index), *step.decision,
                     {.tier = step.tier,
                      .correct = correct,
-                     .attempt = step.was_tried ? &what.attempt : nullptr});
+                     .attempt = step.was_tried ? &look_of(index).attempt : nullptr});
     for (const SubtaskId id : query_->graph.dependants(static_cast<SubtaskId>(index))) {
       Step& next = steps_[index_of(id)];
       if (--next.inputs_left == 0) next.state = State::kReady;
@@ -208,10 +261,19 @@ class Stream {
   }
 
   bool hold(std::uint32_t index) {
-    const PicoUsd most = options_.knows_bills ? item(index).usd : item(index).worst;
-    const auto held = ledger_.reserve(scope_, {scaled(most, factor_), Tokens(0)});
+    Step& step = steps_[index];
+    const Item& what = item(index);
+    step.most = scaled(options_.knows_bills ? what.usd : what.worst, factor_);
+    auto held = ledger_.reserve(scope_, {step.most, Tokens(0)});
+    if (!held && !options_.knows_bills) {
+      // The answer may be as long as the rest of the money lasts.
+      const BudgetState state = ledger_.state(scope_);
+      step.most = options_.limit - state.spent.usd - state.held.usd;
+      if (step.most < scaled(what.likely, factor_)) return false;
+      held = ledger_.reserve(scope_, {step.most, Tokens(0)});
+    }
     if (!held) return false;
-    steps_[index].reservation = *held;
+    step.reservation = *held;
     note_overshoot();
     return true;
   }
@@ -234,7 +296,8 @@ class Stream {
     const Item& what = item(index);
     RouteInput input = known_of(*query_, static_cast<SubtaskId>(index), what.features);
     input.query = id_;
-    input.voters = what.attempt.voters;
+    input.voters = what.voters();
+    input.vote_times = what.expected_vote_times;
     input.seed = options_.seed;
     input.elapsed = now_;
     input.budget = ledger_.state(scope_);
@@ -257,6 +320,7 @@ class Stream {
                       .in_flight = 0,
                       .max_in_flight = std::numeric_limits<std::uint32_t>::max()};
     input.candidates = candidates_;
+    input.around.edge_places = options_.edge_places;
     describe_surroundings(input);
     return input;
   }
@@ -279,7 +343,6 @@ class Stream {
     input.around.steps = times_;
     input.around.tails = tails_;
     input.around.graph = &query_->graph;
-    input.around.edge_places = options_.edge_places;
     input.around.inputs = static_cast<std::uint32_t>(inputs.size());
     input.around.inputs_from_edge = from_edge;
   }
@@ -312,6 +375,8 @@ class Stream {
   std::vector<Step> steps_;
   std::vector<Duration> tails_;
   std::vector<StepTime> times_;
+  std::vector<Call> running_;
+  std::vector<Duration> calls_;
   std::vector<std::uint32_t> order_;
   std::array<Candidate, 2> candidates_{};
   Duration now_{};

@@ -2,8 +2,10 @@
 // would have chosen on recorded outcomes, and what that would have come to.
 //
 // Each query runs on a virtual clock with a few edge places and a cloud without a queue; the ledger
-// reserves the worst case before anything is sent to the cloud. Queries come one after the other.
-// A policy is told what its own choices led to (and nothing of what it did not choose).
+// reserves the worst case before anything is sent to the cloud; where that no longer fits, the
+// answer may be as long as the money lasts, if that is likely enough. An attempt's voters need
+// places on the edge as all else does. Queries come one after the other. A policy is told what its
+// own choices led to (and nothing of what it did not choose).
 //
 // Thread safety: a run touches nothing but its own state; runs may go in parallel.
 #pragma once
@@ -51,6 +53,8 @@ struct StreamResult {
   std::uint64_t to_edge = 0;  // Results that stood, by where they came from.
   std::uint64_t to_cloud = 0;
   std::uint64_t attempts = 0;              // Looked at before they stood or not.
+  std::uint64_t votes = 0;                 // Calls of voters for them.
+  std::uint64_t cut = 0;                   // Answers of the cloud that did not fit into the money.
   std::vector<double> spending;            // Share of the limit at each hundredth of the stream.
   std::vector<std::uint32_t> decision_ns;  // Wall time of each choose and review.
 };

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "learn/corrections.h"
 #include "learn/dense_head.h"
 #include "learn/isotonic.h"
 #include "learn/text_head.h"
@@ -111,6 +112,9 @@ struct Model {
   std::vector<ArmAccuracy> arms;            // By endpoint.
   std::vector<std::uint64_t> fingerprints;  // Of training and calibration texts, ascending.
   std::string provenance;                   // Where the rows came from, in words.
+
+  // Learned while serving; not a part of the weights' bytes. Predicting here knows nothing of it.
+  std::optional<Corrections> corrections;
 
   friend bool operator==(const Model&, const Model&) = default;
 };

@@ -79,18 +79,20 @@ double OnlineHead::correction(std::span<const double> inputs, std::uint32_t cate
   return std::clamp(sum, -1.0, 1.0);
 }
 
-void OnlineHead::learn(std::span<const double> inputs, std::uint32_t category, double residual) {
+void OnlineHead::learn(std::span<const double> inputs, std::uint32_t category, double residual,
+                       double weight) {
   HF_ASSERT(inputs.size() == state_.inputs);
+  HF_ASSERT(weight > 0 && weight <= 1);
   const auto is_finite = [](double value) { return std::isfinite(value); };
   if (!std::isfinite(residual) || !std::ranges::all_of(inputs, is_finite)) return;
   residual = std::clamp(residual, -1.0, 1.0);
   const Inputs x = bounded(inputs);
   const std::span used = std::span(x).first(state_.inputs);
   const double rest = residual - std::clamp(product(used, state_.weights), -1.0, 1.0);
-  learn_weights(used, residual);
+  learn_weights(used, residual, weight);
   OnlineCategory& place = place_of(category);
-  place.rows = std::min(place.rows + 1, kCategoryRowsMost);
-  place.mean += (rest - place.mean) / place.rows;
+  place.rows = std::min(place.rows + weight, kCategoryRowsMost);
+  place.mean += (rest - place.mean) * weight / place.rows;
   ++state_.updates;
 }
 
@@ -101,7 +103,7 @@ void OnlineHead::forget_all_certainty() {
 
 // The inverse of the discounted sum of x x', kept up to date by the formula of Sherman and
 // Morrison.
-void OnlineHead::learn_weights(std::span<const double> inputs, double residual) {
+void OnlineHead::learn_weights(std::span<const double> inputs, double residual, double weight) {
   const std::size_t n = inputs.size();
   auto& covariance = state_.covariance;
   Inputs moved{};  // Covariance times inputs.
@@ -110,8 +112,9 @@ void OnlineHead::learn_weights(std::span<const double> inputs, double residual) 
       moved[i] += covariance[i >= k ? triangle(i, k) : triangle(k, i)] * inputs[k];
     }
   }
-  const double scale = kForgetting + product(inputs, moved);
-  if (!(scale >= kForgetting / 2)) return forget_all_certainty();  // Rounding has eaten it up.
+  const double scale = kForgetting / weight + product(inputs, moved);
+  if (!(scale >= kForgetting / weight / 2))
+    return forget_all_certainty();  // Rounding has eaten it up.
   const double surprise = residual - product(inputs, state_.weights);
   double trace = 0;
   bool is_positive = true;

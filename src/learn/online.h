@@ -51,16 +51,20 @@ class OnlineHead {
   // What to add to the predicted probability, -1 to 1. REQUIRES: as many inputs as at the start.
   [[nodiscard]] double correction(std::span<const double> inputs, std::uint32_t category) const;
 
-  // An answer came out `residual` better than predicted, -1 to 1. Numbers that are not finite are
-  // ignored, absurd ones cut. REQUIRES: as for correction().
-  void learn(std::span<const double> inputs, std::uint32_t category, double residual);
+  // An answer came out `residual` better than predicted, -1 to 1, and counts as `weight` of a row.
+  // Numbers that are not finite are ignored, absurd ones cut. REQUIRES: as for correction(); a
+  // weight above 0 and at most 1.
+  void learn(std::span<const double> inputs, std::uint32_t category, double residual,
+             double weight = 1);
 
   [[nodiscard]] const OnlineState& state() const { return state_; }
+
+  friend bool operator==(const OnlineHead&, const OnlineHead&) = default;
 
  private:
   OnlineHead() = default;
   void forget_all_certainty();
-  void learn_weights(std::span<const double> inputs, double residual);
+  void learn_weights(std::span<const double> inputs, double residual, double weight);
   OnlineCategory& place_of(std::uint32_t category);
 
   OnlineState state_;

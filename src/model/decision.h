@@ -36,12 +36,16 @@ struct Decision {
   Tier tier = Tier::kEdge;
   Action action = Action::kRun;
   std::uint8_t votes = 0;  // Further edge results to ask for before looking at an attempt.
-  double utility = 0;      // Predicted gain of the cloud over the edge, -1..1; 0 if not predicted.
-  double threshold = 0;    // What `utility` was compared with.
-  double cost = 0;         // Normalised cost of the cloud, 0..1.
-  double usd_price = 0;    // Gain that a dollar must bring; 0 where the policy has no such price.
-  double time_price = 0;   // Gain that a second of the query's time must bring.
-  double propensity = 1;   // Probability with which this policy takes this action here.
+  // Probabilities of a right result as training left them, before what was learned since; 0 if not
+  // predicted.
+  double edge_chance = 0;
+  double cloud_chance = 0;
+  double utility = 0;     // Predicted gain of the cloud over the edge, -1..1; 0 if not predicted.
+  double threshold = 0;   // What `utility` was compared with.
+  double cost = 0;        // Normalised cost of the cloud, 0..1.
+  double usd_price = 0;   // Gain that a dollar must bring; 0 where the policy has no such price.
+  double time_price = 0;  // Gain that a second of the query's time must bring.
+  double propensity = 1;  // Probability with which this policy takes this action here.
   Alternatives alternatives;
   Reason reason;  // One short clause for people: "gain 0.31 > threshold 0.22".
 };

@@ -14,6 +14,7 @@
 #include "model/endpoint.h"
 #include "model/failure.h"
 #include "model/plan.h"
+#include "model/signals.h"
 #include "model/subtask.h"
 #include "model/usage.h"
 
@@ -47,6 +48,7 @@ struct CallRecord {
   Usage usage;
   bool usage_estimated = false;  // The endpoint reported none; the reserved worst case stands in.
   bool cut_by_length = false;    // The answer reached its token cap.
+  std::optional<Signals> signals;
   PicoUsd usd;
 };
 
@@ -64,6 +66,8 @@ struct SubtaskRecord {
   Subtask subtask;
   SubtaskState state = SubtaskState::kWaiting;
   std::optional<Decision> decision;  // The latest; absent if it never was dispatched.
+  std::vector<Decision> earlier;     // Those that asked for an attempt, before `decision`.
+  std::optional<Attempt> attempt;    // What was seen of the last one.
   std::string why_not_done;          // For kFailed, kSkipped and kPruned.
   Duration ready{};
   Duration started{};
@@ -95,7 +99,8 @@ struct Receipt {
   std::vector<PlannedStep> steps;
   std::vector<std::string> repairs;
   PlanEnd plan_end;
-  std::vector<std::string> outputs;  // By SubtaskId; "" where none.
+  std::vector<std::string> outputs;   // By SubtaskId; "" where none.
+  std::vector<std::string> attempts;  // Of the edge, before it was decided again; the same way.
   std::string answer;
   std::vector<Endpoint> endpoints;  // By EndpointId, so that a receipt explains itself.
   RunRecord record;

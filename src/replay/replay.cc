@@ -33,6 +33,8 @@ Result<void> wrong(std::string message) {
 // come out as it stands in the log.
 class Replayer {
  public:
+  explicit Replayer(const ModelSource& models) : models_(models) {}
+
   // Until it returns an error or `is_over`.
   Result<void> take(const std::string& line) {
     HF_TRY(const wire::LogLine read, wire::read_log_line(line));
@@ -62,7 +64,16 @@ class Replayer {
  private:
   Result<void> on(const wire::LogHeader& header) {
     HF_CHECK(check(header));
-    HF_TRY(router_, make_router(header.policy, header.policy_options));
+    std::shared_ptr<const learn::Model> model;
+    if (!header.weights.empty()) {
+      HF_TRY(model, models_(header.weights));
+      if (!header.corrections.empty()) {
+        auto learned = std::make_shared<learn::Model>(*model);
+        HF_TRY(learned->corrections, learn::corrections_from(header.corrections));
+        model = std::move(learned);
+      }
+    }
+    HF_TRY(router_, make_router(header.policy, header.policy_options, std::move(model)));
     scheduler_ = std::make_unique<Scheduler>(header.scheduler, *router_);
     report_.header = header;
     writer_.header(header);
@@ -146,6 +157,7 @@ class Replayer {
     }
   }
 
+  const ModelSource& models_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<Scheduler> scheduler_;
   std::string made_;  // The line as it comes out now.
@@ -174,8 +186,8 @@ Read read_line(std::istream& log, std::string& line) {
 
 }  // namespace
 
-Result<ReplayReport> replay(std::istream& log, std::string_view name) {
-  Replayer replayer;
+Result<ReplayReport> replay(std::istream& log, std::string_view name, const ModelSource& models) {
+  Replayer replayer(models);
   std::string line;
   std::size_t number = 0;
   const auto damaged = [&](std::string_view what) {

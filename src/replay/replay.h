@@ -8,7 +8,9 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <istream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +19,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/units.h"
+#include "learn/model.h"
 #include "model/budget.h"
 #include "model/decision.h"
 #include "model/receipt.h"
@@ -63,8 +66,12 @@ struct ReplayReport {
   [[nodiscard]] bool is_identical() const { return !difference && changed_line == 0; }
 };
 
+// Finds the model that a log names by its digest, which is not "".
+using ModelSource =
+    std::function<Result<std::shared_ptr<const learn::Model>>(const std::string& digest)>;
+
 // Replays all of `log`, which errors call `name`: "run.log:17: …". An error means that the log is
-// damaged or something else altogether.
-Result<ReplayReport> replay(std::istream& log, std::string_view name);
+// damaged or something else altogether, or that its model is not there.
+Result<ReplayReport> replay(std::istream& log, std::string_view name, const ModelSource& models);
 
 }  // namespace hf

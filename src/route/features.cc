@@ -169,6 +169,7 @@ AttemptFeatures attempt_features(const RouteInput& input, const Attempt& attempt
       number(attempt.kept_share),
       number(attempt.kept_share * attempt.kept_share),
       flag(attempt.is_first_kept),
+      log1(static_cast<double>(attempt.voters)),
   };
   std::ranges::copy(own, all.begin() + kPriorFeatures);
   return all;

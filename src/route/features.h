@@ -32,7 +32,7 @@ class FeatureReader {
 };
 
 // The version of what follows; a model that was trained on another one is refused.
-inline constexpr std::uint32_t kInputsVersion = 1;
+inline constexpr std::uint32_t kInputsVersion = 2;
 inline constexpr std::size_t kEdgeTextFeature = 0;
 inline constexpr std::size_t kCloudTextFeature = 1;
 
@@ -43,9 +43,10 @@ using PriorFeatures = std::array<float, kPriorFeatures>;
 [[nodiscard]] PriorFeatures prior_features(const RouteInput& input);
 
 // The same, and what the attempt says of itself.
-inline constexpr std::size_t kAttemptFeatures = kPriorFeatures + 18;
+inline constexpr std::size_t kAttemptFeatures = kPriorFeatures + 19;
 inline constexpr std::size_t kHasVotersFeature = kPriorFeatures + 10;
 inline constexpr std::size_t kKeptShareFeature = kPriorFeatures + 15;
+inline constexpr std::size_t kVotersFeature = kPriorFeatures + 18;  // log(1 + their number).
 using AttemptFeatures = std::array<float, kAttemptFeatures>;
 [[nodiscard]] AttemptFeatures attempt_features(const RouteInput& input, const Attempt& attempt);
 

@@ -19,6 +19,8 @@ class DifficultyPolicy : public Router {
                        difficulty, to_cloud ? ">=" : "<", rating_));
   }
 
+  [[nodiscard]] bool looks_around() const override { return false; }
+
  private:
   const std::uint8_t rating_;
 };

@@ -20,15 +20,19 @@ class FixedPolicy : public Router {
 
   Decision choose(const RouteInput& input) override {
     if (!threshold_) threshold_ = tuned(affordable_share(input));
-    const double gain = predictor_.before(input).gain();
+    const Chances chances = predictor_.before(input);
+    const double gain = chances.gain();
     const bool to_cloud = gain > *threshold_;
     Decision decision =
         pick(input, to_cloud ? Tier::kCloud : Tier::kEdge,
              Reason("gain {:.2f} {} {:.2f}", gain, to_cloud ? ">" : "<=", *threshold_));
+    note(chances, decision);
     decision.utility = gain;
     decision.threshold = *threshold_;
     return decision;
   }
+
+  [[nodiscard]] bool looks_around() const override { return predictor_.has_model() || !threshold_; }
 
  private:
   [[nodiscard]] double tuned(double share) const {

@@ -85,7 +85,8 @@ class HybridflowPolicy : public Router {
     const Candidate* cloud = best_of(input.candidates, Tier::kCloud);
     if (cloud == nullptr) return pick(input, Tier::kEdge, "only the edge can do it");
 
-    const double gain = predictor_.before(input).gain();
+    const Chances chances = predictor_.before(input);
+    const double gain = chances.gain();
     const double spent = spent_share(input.budget);
     double cost = 0;
     double threshold = 0;
@@ -102,11 +103,14 @@ class HybridflowPolicy : public Router {
     Decision decision =
         pick(input, to_cloud ? Tier::kCloud : Tier::kEdge,
              Reason("gain {:.2f} {} threshold {:.2f}", gain, to_cloud ? ">" : "<=", threshold));
+    note(chances, decision);
     decision.utility = gain;
     decision.threshold = threshold;
     decision.cost = cost;
     return decision;
   }
+
+  [[nodiscard]] bool looks_around() const override { return predictor_.has_model() || is_tuned_; }
 
  private:
   // The best base and rise on the calibration rows, by trying a grid.

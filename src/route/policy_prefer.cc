@@ -13,6 +13,8 @@ class PreferPolicy : public Router {
     return pick(input, tier_, tier_ == Tier::kEdge ? "always edge" : "always cloud");
   }
 
+  [[nodiscard]] bool looks_around() const override { return false; }
+
  private:
   const Tier tier_;
 };

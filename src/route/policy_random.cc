@@ -28,6 +28,8 @@ class RandomPolicy : public Router {
     return decision;
   }
 
+  [[nodiscard]] bool looks_around() const override { return !cloud_share_; }
+
  private:
   std::optional<double> cloud_share_;
 };

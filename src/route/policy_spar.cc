@@ -4,21 +4,26 @@
 // which it delays the query; the best one is taken. The edge gains nothing and costs nothing. The
 // cloud gains what the predictor says. An attempt on the edge, looked at before it stands, is worth
 // the positive part of what will be known then: for a gain of normal distribution with mean m and
-// deviation s that is m Phi(m/s) + s phi(m/s), the value of the option to escalate.
+// deviation s that is m Phi(m/s) + s phi(m/s), the value of the option to escalate. Every voter
+// makes s larger and the kept answer better, and takes time: as many are asked as is worth most
+// (route/insight.h), and after each look again.
 //
 // The price of a dollar comes from re-solving (route/reservoir.h), the price of a second from the
 // options, rising towards a deadline. Seconds are those of the query's end, by list scheduling:
 // what has slack is not charged.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 #include <optional>
 #include <utility>
 
+#include "route/insight.h"
 #include "route/pick.h"
 #include "route/policies.h"
 #include "route/predictor.h"
 #include "route/reservoir.h"
+#include "route/vote.h"
 
 namespace hf {
 namespace {
@@ -54,6 +59,7 @@ class SparPolicy : public Router {
       : options_(options),
         predictor_(std::move(model),
                    {.is_calibrated = options.calibration, .learns = options.online}),
+        insight_(predictor_.past()),
         reservoir_(kReservoir) {}
 
   Decision choose(const RouteInput& input) override {
@@ -68,18 +74,19 @@ class SparPolicy : public Router {
     const double usd_price = price_of_usd(input, *cloud);
     const double second_price = price_of_second(input);
     const double bill = usd_price * dollars(cloud->expected_usd);
-    double late = 0;   // Seconds by which the cloud ends the query later than the edge.
-    double later = 0;  // The same for an attempt that is escalated.
+    double late = 0;  // Seconds by which the cloud ends the query later than the edge.
     if (second_price > 0) {
-      const Duration edge_time = with_queue(*edge);
-      const double end = end_with(input, edge_time, true);
-      late = end_with(input, cloud->expected_time, false) - end;
-      later = end_with(input, edge_time + cloud->expected_time, true) - end;
+      late =
+          end_with(input, cloud->expected_time, false) - end_with(input, with_queue(*edge), true);
     }
     const double by_cloud = gain - bill - second_price * late;
-    const double by_attempt = options_.attempts ? positive_part(gain - bill - second_price * later,
-                                                                input.weight * chances.spread)
-                                                : 0;
+    const Look look = !options_.attempts ? Look()
+                                         : best_look(input, chances,
+                                                     {.first = with_queue(*edge),
+                                                      .cloud = cloud->expected_time,
+                                                      .net = gain - bill,
+                                                      .second_price = second_price});
+    const double by_attempt = look.worth;
     const bool to_cloud = by_cloud > std::max(by_attempt, 0.0);
     const bool tries = !to_cloud && by_attempt > 0;
 
@@ -90,12 +97,13 @@ class SparPolicy : public Router {
       decision = pick(input, Tier::kEdge,
                       Reason("an attempt is worth {:.3f}, the cloud {:.3f}", by_attempt, by_cloud));
       decision.action = Action::kAttempt;
-      decision.votes = input.voters;
+      decision.votes = look.votes;
     } else {
       decision = pick(
           input, to_cloud ? Tier::kCloud : Tier::kEdge,
           Reason("gain {:.2f} {} its price {:.2f}", gain, to_cloud ? ">" : "<=", gain - by_cloud));
     }
+    note(chances, decision);
     decision.utility = gain;
     decision.threshold = gain - by_cloud;
     decision.usd_price = usd_price;
@@ -126,11 +134,33 @@ class SparPolicy : public Router {
     if (second_price > 0) {
       later = end_with(input, cloud->expected_time, false) - end_with(input, Duration(0), false);
     }
-    const double value = gain - usd_price * dollars(cloud->expected_usd) - second_price * later;
+    const double net = gain - usd_price * dollars(cloud->expected_usd);
+    const double value = net - second_price * later;
     const bool escalates = value > 0;
-    Decision decision = pick(input, escalates || edge == nullptr ? Tier::kCloud : Tier::kEdge,
-                             Reason("after an attempt: gain {:.2f} {} its price {:.2f}", gain,
-                                    escalates ? ">" : "<=", gain - value));
+    const double best = std::max(value, 0.0);
+    Look look;
+    if (options_.attempts && edge != nullptr && attempt.voters < input.voters) {
+      Chances now = chances;
+      now.spread = predictor_.before(input).spread;
+      look = best_look(input, now,
+                       {.cloud = cloud->expected_time,
+                        .net = net,
+                        .second_price = second_price,
+                        .seen = attempt.voters});
+    }
+    const bool asks_on = look.worth > best && look.votes > attempt.voters;
+    Decision decision =
+        asks_on
+            ? pick(input, Tier::kEdge,
+                   Reason("another look is worth {:.3f}, the best now {:.3f}", look.worth, best))
+            : pick(input, escalates || edge == nullptr ? Tier::kCloud : Tier::kEdge,
+                   Reason("after an attempt: gain {:.2f} {} its price {:.2f}", gain,
+                          escalates ? ">" : "<=", gain - value));
+    note(chances, decision);
+    if (asks_on) {
+      decision.action = Action::kAttempt;
+      decision.votes = look.votes;
+    }
     decision.utility = gain;
     decision.threshold = gain - value;
     decision.usd_price = usd_price;
@@ -162,13 +192,74 @@ class SparPolicy : public Router {
     has_recalled_ = true;
     const std::vector<PastDecision> past = predictor_.past();
     const auto is_alike = [&](const PastDecision& each) {
-      return !options_.attempts || each.has_voters == has_voters;
+      return !options_.attempts || (each.voters > 0) == has_voters;
     };
     const bool are_enough = std::ranges::count_if(past, is_alike) >= kEnoughToRecall;
     for (const PastDecision& each : past) {
       if (are_enough && !is_alike(each)) continue;
       reservoir_.add((options_.attempts ? each.after : each.before).gain(), each.cost);
     }
+  }
+
+  // What a look at a result of the edge is weighed by.
+  struct Weighing {
+    Duration first{};  // Until there is a result, if there is none.
+    Duration cloud{};
+    double net = 0;  // Gain of the cloud less its bill, as far as known.
+    double second_price = 0;
+    std::optional<std::uint8_t> seen = {};  // How many have voted, if there is a result.
+  };
+  struct Look {
+    double worth = 0;
+    std::uint8_t votes = 0;  // That have voted by then.
+  };
+
+  // The look that is worth most: with what voters tell, for the time that they take.
+  Look best_look(const RouteInput& input, const Chances& chances, const Weighing& weighing) {
+    const int begun = weighing.seen.value_or(0);
+    const int least = weighing.seen ? begun + 1 : 0;
+    const bool is_timed = weighing.second_price > 0;
+    const double start = is_timed ? end_with(input, weighing.first, true) : 0;
+    Look best{.worth = -1};
+    // Where time is free, more voters are never worse.
+    for (int votes = is_timed ? least : input.voters; votes <= input.voters; ++votes) {
+      double late = 0;   // Seconds by which the look itself ends the query later,
+      double later = 0;  // and those by which escalating then does.
+      if (is_timed) {
+        const Duration time = time_of_look(input, weighing.first, begun, votes);
+        const double end = end_with(input, time, true);
+        late = end - start;
+        later = end_with(input, time + weighing.cloud, true) - end;
+      }
+      const auto from = static_cast<std::size_t>(begun);
+      const auto to = static_cast<std::size_t>(votes);
+      const double lift = input.weight * insight_.lift(chances, from, to);
+      const double spread =
+          input.weight * (weighing.seen ? insight_.further_spread(chances, from, to)
+                                        : insight_.spread(chances, to));
+      const double worth =
+          lift - weighing.second_price * late +
+          positive_part(weighing.net - lift - weighing.second_price * later, spread);
+      if (worth > best.worth) best = {worth, static_cast<std::uint8_t>(votes)};
+    }
+    // Where one call runs after the other anyway, each may be looked at before the next.
+    if (is_timed && input.around.edge_places == 1) {
+      best.votes = std::min(best.votes, static_cast<std::uint8_t>(least));
+    }
+    return best;
+  }
+
+  // How long the calls until then take.
+  static Duration time_of_look(const RouteInput& input, Duration first, int begun, int votes) {
+    std::array<Duration, UINT8_MAX + 1> calls;
+    std::size_t count = 0;
+    if (first > Duration(0)) calls[count++] = first;
+    const auto known =
+        std::min<std::size_t>(static_cast<std::size_t>(votes), input.vote_times.size());
+    for (auto i = static_cast<std::size_t>(begun); i < known; ++i) {
+      calls[count++] = input.vote_times[i];
+    }
+    return time_of_calls(std::span(calls).first(count), input.around.edge_places);
   }
 
   [[nodiscard]] double price_of_usd(const RouteInput& input, const Candidate& cloud) const {
@@ -215,6 +306,7 @@ class SparPolicy : public Router {
 
   const SparOptions options_;
   Predictor predictor_;
+  const Insight insight_;
   Reservoir reservoir_;
   bool has_recalled_ = false;
   std::optional<double> first_price_;

@@ -10,18 +10,6 @@
 namespace hf {
 namespace {
 
-// What a correction may depend on: a constant and the chance itself.
-constexpr std::size_t kOnlineInputs = 2;
-using OnlineInputs = std::array<double, kOnlineInputs>;
-
-OnlineInputs online_inputs(double chance) {
-  return {1, chance - 0.5};
-}
-
-double probability(double chance) {
-  return std::clamp(chance, 0.001, 0.999);
-}
-
 // Share of a full mark that `count` earns; `full` and more earn all of it.
 double share(std::uint16_t count, double full) {
   return std::min(1.0, static_cast<double>(count) / full);
@@ -36,6 +24,22 @@ Chances by_hand(const RouteInput& input) {
     result.edge -= 0.10;
     result.cloud -= 0.02;
   }
+  return result;
+}
+
+// What an attempt may show of the gain, until a model knows better.
+constexpr double kSpreadByHand = 0.2;
+
+// A cut or empty result is likely wrong, a confident one and one that voters share more likely
+// right than its difficulty says.
+Chances by_hand(const RouteInput& input, const Attempt& attempt) {
+  Chances result = by_hand(input);
+  if (attempt.signals.mean_logprob)
+    result.edge += std::exp(std::min(*attempt.signals.mean_logprob, 0.0)) - 0.75;
+  if (attempt.voters > 0) result.edge += 0.4 * (attempt.kept_share - 0.5);
+  if (attempt.was_cut) result.edge *= 0.5;
+  if (!attempt.has_answer) result.edge *= 0.2;
+  result.edge = std::clamp(result.edge, 0.02, 0.98);
   return result;
 }
 
@@ -65,16 +69,16 @@ Predictor::Predictor(std::shared_ptr<const learn::Model> model)
     : Predictor(std::move(model), Options{}) {}
 
 Predictor::Predictor(std::shared_ptr<const learn::Model> model, const Options& options)
-    : model_(std::move(model)),
-      options_(options),
-      edge_(kOnlineInputs),
-      kept_(kOnlineInputs),
-      cloud_(kOnlineInputs) {}
+    : model_(std::move(model)), options_(options) {
+  if (model_ != nullptr && model_->corrections) corrections_ = *model_->corrections;
+}
 
 Chances Predictor::prior(std::span<const float> inputs) const {
   Chances chances;
   chances.edge = chance_of(model_->edge, inputs, options_.is_calibrated);
   chances.cloud = chance_of(model_->cloud, inputs, options_.is_calibrated);
+  chances.trained_edge = chances.edge;
+  chances.trained_cloud = chances.cloud;
   chances.spread = model_->posterior ? model_->posterior->shift.at(chances.gain()).sd : 0;
   return chances;
 }
@@ -83,28 +87,31 @@ Chances Predictor::posterior(std::span<const float> inputs) const {
   Chances chances;
   chances.edge = chance_of(model_->posterior->kept, inputs, options_.is_calibrated);
   chances.cloud = chance_of(model_->posterior->cloud, inputs, options_.is_calibrated);
+  chances.trained_edge = chances.edge;
+  chances.trained_cloud = chances.cloud;
   return chances;
 }
 
 Chances Predictor::before(const RouteInput& input) const {
-  if (model_ == nullptr) return by_hand(input);
+  if (model_ == nullptr) {
+    Chances chances = by_hand(input);
+    chances.spread = kSpreadByHand;
+    return chances;
+  }
   Chances chances = prior(prior_features(input));
   const std::uint32_t category = input.features.category;
-  chances.edge =
-      probability(chances.edge + edge_.correction(online_inputs(chances.edge), category));
-  chances.cloud =
-      probability(chances.cloud + cloud_.correction(online_inputs(chances.cloud), category));
+  chances.edge = learn::corrected(corrections_.edge, chances.edge, category);
+  chances.cloud = learn::corrected(corrections_.cloud, chances.cloud, category);
   return chances;
 }
 
 Chances Predictor::after(const RouteInput& input, const Attempt& attempt) const {
-  if (model_ == nullptr || !model_->posterior) return before(input);
+  if (model_ == nullptr) return by_hand(input, attempt);
+  if (!model_->posterior) return before(input);
   Chances chances = posterior(attempt_features(input, attempt));
   const std::uint32_t category = input.features.category;
-  chances.edge =
-      probability(chances.edge + kept_.correction(online_inputs(chances.edge), category));
-  chances.cloud =
-      probability(chances.cloud + cloud_.correction(online_inputs(chances.cloud), category));
+  chances.edge = learn::corrected(corrections_.kept, chances.edge, category);
+  chances.cloud = learn::corrected(corrections_.cloud, chances.cloud, category);
   return chances;
 }
 
@@ -114,9 +121,10 @@ void Predictor::learn(const RouteInput& input, const Lesson& lesson) {
   const bool was_tried = lesson.attempt != nullptr && model_->posterior;
   const Chances chances = was_tried ? posterior(attempt_features(input, *lesson.attempt))
                                     : prior(prior_features(input));
-  learn::OnlineHead& head = lesson.tier == Tier::kCloud ? cloud_ : was_tried ? kept_ : edge_;
-  const double chance = lesson.tier == Tier::kCloud ? chances.cloud : chances.edge;
-  head.learn(online_inputs(chance), category, *lesson.correct - chance);
+  learn::OnlineHead& edge = was_tried ? corrections_.kept : corrections_.edge;
+  const bool is_cloud = lesson.tier == Tier::kCloud;
+  learn::learn_from(is_cloud ? corrections_.cloud : edge, is_cloud ? chances.cloud : chances.edge,
+                    category, *lesson.correct);
 }
 
 std::vector<PastDecision> Predictor::past() const {
@@ -130,8 +138,9 @@ std::vector<PastDecision> Predictor::past() const {
     decision.after = decision.before;
     if (model_->posterior && inputs.size() == kAttemptFeatures) {
       decision.after = posterior(inputs);
+      decision.was_tried = true;
       decision.kept_share = static_cast<double>(inputs[kKeptShareFeature]);
-      decision.has_voters = inputs[kHasVotersFeature] > 0;
+      decision.voters = static_cast<std::uint8_t>(std::lround(std::expm1(inputs[kVotersFeature])));
     }
     decision.cost = std::max(static_cast<double>(row.relative_cost), 1e-6);
   }

@@ -12,8 +12,6 @@
 namespace hf {
 namespace {
 
-// Those for live queries first: they need neither a trained model nor a look at an attempt.
-constexpr std::size_t kLiveNames = 6;
 constexpr std::array<std::string_view, 17> kNames = {
     "edge",     "cloud", "random", "fixed", "difficulty", "hybridflow", "hybridflow-release",
     "category", "knn",   "linucb", "pacer", "zcl",        "dual",       "frugal",
@@ -56,10 +54,6 @@ Result<void> check(const PolicyOptions& options) {
 
 std::span<const std::string_view> policy_names() {
   return kNames;
-}
-
-std::span<const std::string_view> live_policy_names() {
-  return policy_names().first(kLiveNames);
 }
 
 Decision Router::review(const RouteInput& input, const Attempt&) {

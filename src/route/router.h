@@ -76,7 +76,8 @@ struct RouteInput {
   BudgetState budget;                  // The query's scope.
   std::optional<Allowance> allowance;  // Absent: no limit on dollars.
   Surroundings around;
-  std::uint8_t voters = 0;                // Further edge results that can be had.
+  std::uint8_t voters = 0;                // Further edge results that can be had,
+  std::span<const Duration> vote_times;   // with the expected time of each in their order.
   std::uint64_t seed = 0;                 // Of the query.
   std::span<const Candidate> candidates;  // Not empty; in configuration order.
 };
@@ -96,10 +97,15 @@ class Router {
   [[nodiscard]] virtual Decision choose(const RouteInput& input) = 0;
 
   // After an attempt on the edge that `choose` asked for: an edge endpoint lets the result stand, a
-  // cloud endpoint replaces it. REQUIRES: at least one candidate.
+  // cloud endpoint replaces it. An attempt again asks for voters up to `votes` before the next
+  // look, and only if that is more than have voted. REQUIRES: at least one candidate.
   [[nodiscard]] virtual Decision review(const RouteInput& input, const Attempt& attempt);
 
-  // A decision is carried out; called once for the last decision of each subtask.
+  // Whether it reads `around`, `allowance` and `weight` of its input; elsewhere they may be empty.
+  [[nodiscard]] virtual bool looks_around() const { return true; }
+
+  // A decision is carried out; called once for the last decision of each subtask, and not at all
+  // where an attempt stands for want of time.
   virtual void settled(const RouteInput& input, const Decision& decision);
 
   // What it led to. `decision` is the last one.
@@ -108,10 +114,6 @@ class Router {
 
 // The policies by name.
 [[nodiscard]] std::span<const std::string_view> policy_names();
-
-// Those that live queries may choose: what they need is there. The others are for recorded
-// outcomes.
-[[nodiscard]] std::span<const std::string_view> live_policy_names();
 
 // spar. The switches exist for ablations: what is off must not pay better than what is on.
 struct SparOptions {

@@ -1,6 +1,7 @@
 #include "route/vote.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 
@@ -10,6 +11,7 @@ namespace hf {
 namespace {
 
 constexpr double kWrongAnswers = 9;
+constexpr std::size_t kCallsMax = UINT8_MAX + 1;
 
 }  // namespace
 
@@ -51,6 +53,14 @@ std::size_t count_votes(std::span<const Ballot> ballots, Attempt& attempt) {
   attempt.kept_share = total > 0 ? std::max(best, 0.0) / total : 0;
   attempt.is_first_kept = kept == 0;
   return kept;
+}
+
+Duration time_of_calls(std::span<const Duration> calls, std::uint32_t places) {
+  HF_ASSERT(places > 0 && calls.size() <= kCallsMax);
+  std::array<Duration, kCallsMax> ends{};  // Of the calls that hold a place.
+  const auto held = std::span(ends).first(std::min<std::size_t>(places, calls.size()));
+  for (const Duration call : calls) *std::ranges::min_element(held) += call;
+  return held.empty() ? Duration(0) : *std::ranges::max_element(held);
 }
 
 }  // namespace hf

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
+#include "base/units.h"
 #include "model/signals.h"
 
 namespace hf {
@@ -21,5 +23,9 @@ struct Ballot {
 // Index of the ballot whose answer stands; ties go to the earlier one. `attempt` gets the counts;
 // the first ballot is the first result. REQUIRES: at least one ballot, at most 255.
 std::size_t count_votes(std::span<const Ballot> ballots, Attempt& attempt);
+
+// How long it takes until `calls` are over, started in their order on `places` at once.
+// REQUIRES: at least one place.
+[[nodiscard]] Duration time_of_calls(std::span<const Duration> calls, std::uint32_t places);
 
 }  // namespace hf

@@ -11,12 +11,26 @@ const std::string& Blackboard::output(SubtaskId id) const {
   return index_of(id) < outputs.size() ? outputs[index_of(id)] : kNone;
 }
 
-void Blackboard::set_output(SubtaskId id, std::string text) {
-  if (outputs.size() <= index_of(id)) outputs.resize(index_of(id) + 1);
-  outputs[index_of(id)] = std::move(text);
+namespace {
+
+void set(std::vector<std::string>& texts, SubtaskId id, std::string text) {
+  if (texts.size() <= index_of(id)) texts.resize(index_of(id) + 1);
+  texts[index_of(id)] = std::move(text);
 }
 
-std::vector<ChatMessage> prompt_of(const Blackboard& board, const StartCall& call) {
+}  // namespace
+
+void Blackboard::set_output(SubtaskId id, std::string text) {
+  set(outputs, id, std::move(text));
+}
+
+void Blackboard::set_attempt(SubtaskId id, std::string text) {
+  set(attempts, id, std::move(text));
+}
+
+namespace {
+
+std::vector<ChatMessage> prompt_without_context(const Blackboard& board, const StartCall& call) {
   const std::string& question = board.query.question;
   std::vector<PromptInput> inputs;
   inputs.reserve(call.inputs.size());
@@ -34,9 +48,17 @@ std::vector<ChatMessage> prompt_of(const Blackboard& board, const StartCall& cal
     case Prompt::kSink:
       return sink_prompt(question, inputs, board.steps[index_of(call.subtask)].task);
     case Prompt::kWhole:
-      return whole_prompt(question);
+      return board.query.messages.empty() ? whole_prompt(question) : board.query.messages;
   }
   return {};
+}
+
+}  // namespace
+
+std::vector<ChatMessage> prompt_of(const Blackboard& board, const StartCall& call) {
+  std::vector<ChatMessage> messages = prompt_without_context(board, call);
+  if (call.prompt != Prompt::kWhole) messages.back().content.insert(0, board.context);
+  return messages;
 }
 
 }  // namespace hf

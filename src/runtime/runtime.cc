@@ -5,45 +5,29 @@
 #include <chrono>
 #include <deque>
 #include <map>
-#include <random>
 #include <utility>
 
-#include "base/rng.h"
 #include "net/http_client.h"
 #include "plan/plan_reader.h"
 #include "plan/prompts.h"
+#include "route/answer.h"
 #include "route/features.h"
 #include "runtime/blackboard.h"
 #include "runtime/budget_lease.h"
 #include "runtime/chat_call.h"
+#include "runtime/chat_context.h"
+#include "runtime/chat_request.h"
 #include "runtime/engine_supervisor.h"
 #include "runtime/recorder.h"
+#include "runtime/run_id.h"
 #include "schedule/scheduler.h"
 #include "wire/chat.h"
 
 namespace hf {
 namespace {
 
-constexpr std::string_view kPlanEndTag = "</Plan>";
-
 std::chrono::milliseconds milliseconds(Duration duration) {
   return std::chrono::ceil<std::chrono::milliseconds>(duration);
-}
-
-// 26 characters in Crockford's base 32: 48 bits of time in milliseconds, 80 random bits (the ULID
-// layout), so that ids sort by time.
-std::string make_run_id() {
-  static constexpr std::string_view kDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
-  unsigned __int128 value = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count());
-  std::random_device entropy;
-  for (int i = 0; i < 5; ++i) value = (value << 16U) | (entropy() & 0xFFFFU);
-  std::string id(26, '0');
-  for (auto digit = id.rbegin(); digit != id.rend(); ++digit, value >>= 5U) {
-    *digit = kDigits[static_cast<std::size_t>(value & 31U)];
-  }
-  return id;
 }
 
 Scheduler::Options scheduler_options(const Config& config) {
@@ -80,7 +64,7 @@ std::string without_key(std::string text, const std::string& key) {
 
 class LiveRuntime final : public Runtime {
  public:
-  LiveRuntime(net::EventLoop& loop, Config config, std::shared_ptr<const learn::Model> model,
+  LiveRuntime(net::EventLoop& loop, Config config, const RouterModel& model,
               std::unique_ptr<Router> router,
               std::vector<std::unique_ptr<EngineSupervisor>> engines,
               std::unique_ptr<net::HttpClient> client, std::unique_ptr<BudgetLease> lease,
@@ -89,7 +73,7 @@ class LiveRuntime final : public Runtime {
         config_(std::move(config)),
         client_(std::move(client)),
         engines_(std::move(engines)),
-        features_(std::move(model)),
+        features_(model.model),
         router_(std::move(router)),
         scheduler_(scheduler_options(config_), *router_),
         lease_(std::move(lease)),
@@ -97,6 +81,10 @@ class LiveRuntime final : public Runtime {
     if (recorder_ == nullptr) return;
     recorder_->start({.program = {},
                       .policy = config_.policy,
+                      .weights = model.digest,
+                      .corrections = model.model && model.model->corrections
+                                         ? learn::to_text(*model.model->corrections)
+                                         : std::string(),
                       .policy_options = config_.policy_options,
                       .scheduler = scheduler_options(config_)});
   }
@@ -107,15 +95,21 @@ class LiveRuntime final : public Runtime {
     board.gate = gate(query.question, query.plan);
     board.listener = &listener;
     board.query = std::move(query);
+    if (board.query.run.empty()) board.query.run = make_run_id();
+    board.context = chat_context(board.query.messages);
     listener.on_gate(board.gate);
+    const TaskFeatures features = features_.read(board.query.question, 0);
+    board.asks_for_result = features.numbers > 0 || features.choices > 0;
     feed(QueryArrived{.query = id,
                       .budget = board.query.budget,
                       .plan = board.gate.plan,
                       .plan_given = board.query.given.has_value(),
                       .local_only = board.query.local_only,
-                      .question_bytes = static_cast<std::uint32_t>(board.query.question.size()),
-                      .features = features_.read(board.query.question, 0),
-                      .seed = board.query.seed});
+                      .question_bytes = question_bytes(board.query, board.context),
+                      .features = features,
+                      .seed = board.query.seed,
+                      .among = board.query.among,
+                      .answer_tokens = board.query.style.max_tokens});
     if (board.query.given) feed_given_plan(id, board);
     return id;
   }
@@ -228,33 +222,14 @@ class LiveRuntime final : public Runtime {
 
   net::Call http_call(const StartCall& command, const EndpointConfig& endpoint,
                       const EngineAddress& address) const {
-    const Blackboard& board = boards_.at(command.query);
-    const bool is_plan = command.kind == CallKind::kPlanner;
-    wire::ChatRequest request;
-    request.model = endpoint.model;
-    request.messages = prompt_of(board, command);
-    request.stream = true;
-    request.include_usage = true;
-    request.max_tokens = command.max_tokens;
-    request.temperature =
-        endpoint.temperature.value_or(command.prompt == Prompt::kReplan ? 0.7 : 0.0);
-    // 31 bits: some servers take no more.
-    request.seed =
-        mix(board.query.seed ^ mix(static_cast<std::uint64_t>(command.call))) & 0x7FFFFFFFU;
-    if (endpoint.engine) request.priority = command.priority;
-    if (is_plan && endpoint.accepts_grammar) {
-      request.grammar = plan_grammar(config_.plan_steps_max);
-    } else if (is_plan) {
-      request.stop = {std::string(kPlanEndTag)};
-    }
-
     net::Call call = endpoint.engine ? engine_call(address) : net::Call{};
     if (!endpoint.engine) call.url = endpoint.url;
     call.url += "/chat/completions";
     call.headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}};
     if (!endpoint.api_key.empty())
       call.headers.emplace_back("Authorization", "Bearer " + endpoint.api_key);
-    call.body = wire::write_chat_request(request);
+    call.body = wire::write_chat_request(
+        request_of(boards_.at(command.query), command, endpoint, config_.plan_steps_max));
     call.connect_timeout = milliseconds(endpoint.timeouts.connect);
     call.first_byte_timeout = milliseconds(endpoint.timeouts.first_token);
     call.gap_timeout = milliseconds(endpoint.timeouts.gap);
@@ -271,7 +246,7 @@ class LiveRuntime final : public Runtime {
     if (command.kind == CallKind::kPlanner) {
       if (!board.plan_ended) take_steps(command.query, board, board.reader->push(text));
       if (!board.plan_ended && board.reader->is_closed()) end_plan(command.query, board, false);
-    } else if (is_answer(board, command)) {
+    } else if (is_answer(board, command) && !command.is_attempt) {
       forward(board, id, text, live.chat->text());
     }
     if (is_first) feed(CallFirstToken{id});
@@ -317,16 +292,21 @@ class LiveRuntime final : public Runtime {
     if (ended.failure == Failure::kNone) {
       if (command.kind != CallKind::kPlanner) {
         const bool was_shown = board.answer_call == id;
-        if (!was_shown && board.answer_call && is_answer(board, command)) {
+        if (command.is_attempt) board.set_attempt(command.subtask, text);
+        if (!was_shown && board.answer_call && is_answer(board, command) && !command.is_attempt) {
           board.answer_call.reset();  // The rival that was shown has lost.
           forward(board, id, text, text);
         }
-        board.set_output(command.subtask, std::move(text));
+        board.set_output(command.subtask, text);
       }
+      // A step in between may be answered in words.
+      const bool must_answer = board.asks_for_result && is_answer(board, command);
+      const bool has_answer = !must_answer || !final_answer(text).empty();
       feed(CallDone{.call = id,
                     .usage = ended.usage,
                     .output_bytes = output_bytes,
                     .cut_by_length = ended.cut_by_length,
+                    .has_answer = has_answer,
                     .signals = ended.signals});
     } else {
       feed(CallFailed{.call = id,
@@ -411,7 +391,7 @@ class LiveRuntime final : public Runtime {
     if (node.empty()) return;
     Blackboard& board = node.mapped();
     Receipt receipt;
-    receipt.run = make_run_id();
+    receipt.run = board.query.run;
     receipt.policy = config_.policy;
     receipt.planned = board.gate.plan;
     receipt.gate_reason = board.gate.reason;
@@ -427,12 +407,23 @@ class LiveRuntime final : public Runtime {
     add_whole_question(receipt, board);
     receipt.outputs = std::move(board.outputs);
     receipt.outputs.resize(receipt.record.subtasks.size());
+    receipt.attempts = std::move(board.attempts);
+    receipt.attempts.resize(receipt.record.subtasks.size());
+    for (std::size_t i = 0; i < receipt.outputs.size(); ++i) {
+      // That of an attempt that was to be done again when the query ended.
+      if (receipt.record.subtasks[i].state != SubtaskState::kDone) receipt.outputs[i].clear();
+    }
     const auto sink = receipt.record.sink;
     const bool is_answered = receipt.record.outcome == Outcome::kAnswered ||
                              receipt.record.outcome == Outcome::kDegraded;
     if (is_answered && sink) {
       const std::string& output = receipt.outputs[index_of(*sink)];
       receipt.answer = output.empty() ? board.answer : output;
+    }
+    // An attempt that stands was not shown yet.
+    if (is_answered && receipt.answer != board.answer) {
+      if (!board.answer.empty()) board.listener->on_answer_restart();
+      board.listener->on_answer_text(receipt.answer);
     }
     for (const EndpointConfig& endpoint : config_.endpoints)
       receipt.endpoints.push_back(endpoint.endpoint);
@@ -475,8 +466,7 @@ class LiveRuntime final : public Runtime {
 
 Result<std::unique_ptr<Runtime>> Runtime::create(net::EventLoop& loop, Config config,
                                                  const RuntimeOptions& options) {
-  std::shared_ptr<const learn::Model> model;
-  HF_TRY(auto router, make_router(config.policy, config.policy_options, model));
+  HF_TRY(auto router, make_router(config.policy, config.policy_options, options.model.model));
   auto client = net::HttpClient::create(loop);
   std::vector<std::unique_ptr<EngineSupervisor>> engines(config.endpoints.size());
   for (std::size_t i = 0; i < engines.size(); ++i) {
@@ -487,7 +477,7 @@ Result<std::unique_ptr<Runtime>> Runtime::create(net::EventLoop& loop, Config co
   if (config.ledger) {
     HF_TRY(lease, BudgetLease::open(*config.ledger, options.ledger_path));
   }
-  return std::make_unique<LiveRuntime>(loop, std::move(config), std::move(model), std::move(router),
+  return std::make_unique<LiveRuntime>(loop, std::move(config), options.model, std::move(router),
                                        std::move(engines), std::move(client), std::move(lease),
                                        options.recorder);
 }

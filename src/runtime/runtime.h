@@ -15,14 +15,25 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "config/config.h"
+#include "model/chat.h"
 #include "model/plan.h"
 #include "model/receipt.h"
 #include "net/event_loop.h"
 #include "plan/gate.h"
 #include "plan/given_plan.h"
+#include "runtime/router_model.h"
 #include "schedule/event.h"
 
 namespace hf {
+
+// How the answer itself is to be written, where the caller says so.
+struct AnswerStyle {
+  std::optional<Tokens> max_tokens = {};  // No more than the configuration allows in any case.
+  std::optional<double> temperature = {};
+  std::optional<double> top_p = {};
+  std::optional<std::uint64_t> seed = {};
+  std::vector<std::string> stop = {};
+};
 
 struct UserQuery {
   std::string question;  // Not empty, valid UTF-8.
@@ -32,6 +43,10 @@ struct UserQuery {
   bool local_only = false;         // Nothing of it may leave for the cloud.
   Budget budget;
   std::uint64_t seed = 0;
+  std::string run = {};                    // Id of the run, see make_run_id; empty: one is made.
+  std::vector<ChatMessage> messages = {};  // A chat that ends with the question; empty: no chat.
+  std::vector<EndpointId> among = {};      // Nothing of it may go elsewhere; empty: no such rule.
+  AnswerStyle style = {};
 };
 
 // What happens to one query, as it happens. Default: nothing is done with it.
@@ -59,6 +74,7 @@ struct RuntimeOptions {
   std::string runtime_directory;  // For sockets and logs of engines; private to this user.
   std::string ledger_path = {};   // Of the durable budgets, unless the configuration names one.
   Recorder* recorder = nullptr;   // Logs the run; must outlive the runtime. Null: no log.
+  RouterModel model = {};         // See load_router_model.
 };
 
 class Runtime {

@@ -9,12 +9,6 @@
 #include "schedule/impl.h"
 
 namespace hf {
-namespace {
-
-// Bounds that keep every product of tokens and price far from overflow.
-constexpr std::int64_t kMostTokens = 1'000'000'000;
-
-}  // namespace
 
 void Scheduler::Impl::make_ready(Query& query, std::uint32_t index) {
   SubtaskRecord& record = query.record.subtasks[index];
@@ -133,9 +127,15 @@ bool Scheduler::Impl::is_usable(const Query& query, const Job& job, EndpointId e
   return true;
 }
 
-bool Scheduler::Impl::is_well(const Query& query, const Job& job, EndpointId endpoint) const {
+// Whether the query's own rules allow that endpoint.
+bool Scheduler::Impl::may_use(const Query& query, EndpointId endpoint) const {
   if (query.is_local_only && options_.endpoints[index_of(endpoint)].tier == Tier::kCloud)
     return false;
+  return query.among.empty() || std::ranges::find(query.among, endpoint) != query.among.end();
+}
+
+bool Scheduler::Impl::is_well(const Query& query, const Job& job, EndpointId endpoint) const {
+  if (!may_use(query, endpoint)) return false;
   if (!places_[index_of(endpoint)].breaker.allows(now_)) return false;
   if (!job.tries.empty() && job.tries[index_of(endpoint)] >= options_.retry.attempts_max)
     return false;
@@ -147,7 +147,7 @@ bool Scheduler::Impl::is_well(const Query& query, const Job& job, EndpointId end
 std::optional<EndpointId> Scheduler::Impl::probed_endpoint(const Query& query,
                                                            const Job& job) const {
   for (std::size_t i = 0; i < places_.size(); ++i) {
-    if (query.is_local_only && options_.endpoints[i].tier == Tier::kCloud) continue;
+    if (!may_use(query, static_cast<EndpointId>(i))) continue;
     const bool is_exhausted = !job.tries.empty() && job.tries[i] >= options_.retry.attempts_max;
     if (places_[i].breaker.is_probing() && !is_exhausted) return static_cast<EndpointId>(i);
   }
@@ -202,7 +202,7 @@ Scheduler::Impl::Verdict Scheduler::Impl::try_planner(Query& query) {
 Scheduler::Impl::Verdict Scheduler::Impl::try_node(Query& query, std::uint32_t index) {
   Node& node = query.nodes[index];
   RouteInput input = route_input(query, index);
-  const Usage bound = bound_of(query, index);
+  Usage bound = bound_of(query, index);
   collect(query, index, bound);
   if (candidates_.empty()) {
     node.waits_for = probed_endpoint(query, node);
@@ -211,18 +211,19 @@ Scheduler::Impl::Verdict Scheduler::Impl::try_node(Query& query, std::uint32_t i
     return Verdict::kOver;
   }
   keep_timely(query, index);
-  input.candidates = candidates_;
-  Decision decision = router_.choose(input);
+  Decision decision = decide(query, index, input);
   const EndpointId wanted = decision.endpoint;
+  const auto attempted = attempted_at(query, index);
   const Amounts asked = amounts_of(wanted, worst_at(wanted, bound));
-  const bool is_affordable = ledger_.fits(query.scope, asked);
+  bool is_affordable = wanted == attempted || ledger_.fits(query.scope, asked);
+  if (!is_affordable && asks_for_budget(query, asked)) {
+    node.waits_for_money = true;
+    return Verdict::kWaits;
+  }
+  if (!is_affordable) is_affordable = shorten(query, index, decision, bound);
   if (!is_affordable) {
-    if (asks_for_budget(query, asked)) {
-      node.waits_for_money = true;
-      return Verdict::kWaits;
-    }
     // What the policy wanted cannot be afforded: it chooses again from what can.
-    const std::optional<Refusal> refusal = keep_affordable(query, bound);
+    const std::optional<Refusal> refusal = keep_affordable(query, index, bound);
     if (candidates_.empty()) {
       HF_ASSERT(refusal);
       // Nobody tells when what other processes hold is returned.
@@ -233,11 +234,11 @@ Scheduler::Impl::Verdict Scheduler::Impl::try_node(Query& query, std::uint32_t i
       }
       return give_up(query, index, *refusal);
     }
-    input.candidates = candidates_;
-    decision = router_.choose(input);
+    decision = decide(query, index, input);
     decision.reason.append("; the budget refuses {}", options_.endpoints[index_of(wanted)].name);
   }
-  if (is_busy(decision.endpoint)) {
+  const bool is_kept = decision.endpoint == attempted;
+  if (!is_kept && is_busy(decision.endpoint)) {
     node.waits_for = decision.endpoint;
     return Verdict::kWaits;
   }
@@ -247,8 +248,36 @@ Scheduler::Impl::Verdict Scheduler::Impl::try_node(Query& query, std::uint32_t i
     node.is_move_noted = true;
     query.record.degraded.push_back(fmt::format("budget: {} ran on the edge", name_of(index)));
   }
+  if (decision.action == Action::kRun && !std::exchange(node.is_settled, true))
+    router_.settled(input, decision);
+  note_decision(query, index, decision);
+  if (is_kept) {
+    keep_attempt(query, index);
+    return Verdict::kOver;
+  }
   start_node(query, index, decision, bound);
   return Verdict::kStarted;
+}
+
+// Asks the router where to run it, or what to do with the result of its attempt.
+Decision Scheduler::Impl::decide(const Query& query, std::uint32_t index, RouteInput& input) {
+  input.candidates = candidates_;
+  const auto& attempt = query.record.subtasks[index].attempt;
+  return attempt ? router_.review(input, *attempt) : router_.choose(input);
+}
+
+// Of decisions that repeat one another only the last is kept.
+void Scheduler::Impl::note_decision(Query& query, std::uint32_t index, const Decision& decision) {
+  SubtaskRecord& record = query.record.subtasks[index];
+  if (record.attempt && record.decision->action == Action::kAttempt)
+    record.earlier.push_back(*record.decision);
+  Node& node = query.nodes[index];
+  if (node.tier == Tier::kCloud && decision.tier == Tier::kEdge && !node.is_move_noted) {
+    node.is_move_noted = true;
+    query.record.degraded.push_back(
+        fmt::format("fallback: {} ran on the edge: {}", name_of(index), node.trouble));
+  }
+  record.decision = decision;
 }
 
 Scheduler::Impl::Verdict Scheduler::Impl::give_up(Query& query, std::uint32_t index,
@@ -271,35 +300,6 @@ Scheduler::Impl::Verdict Scheduler::Impl::give_up(Query& query, std::uint32_t in
   return Verdict::kOver;
 }
 
-// Fills `candidates_` with every endpoint that could do it, money aside.
-void Scheduler::Impl::collect(const Query& query, std::uint32_t index, const Usage& bound) {
-  candidates_.clear();
-  const Tokens expected = expected_of(query, index);
-  for (std::size_t i = 0; i < places_.size(); ++i) {
-    const auto id = static_cast<EndpointId>(i);
-    if (!is_usable(query, query.nodes[index], id)) continue;
-    const Endpoint& endpoint = options_.endpoints[i];
-    Usage usage;
-    usage.prompt = Tokens(bound.prompt.count() / 4);  // About four bytes a token.
-    usage.completion = expected;
-    candidates_.push_back({.endpoint = id,
-                           .tier = endpoint.tier,
-                           .expected_usd = cost_of(endpoint.price, usage),
-                           .expected_time = places_[i].speed.predicted(expected),
-                           .in_flight = places_[i].in_flight,
-                           .max_in_flight = places_[i].concurrency.limit()});
-  }
-}
-
-// Where the time is known to suffice somewhere, drops the candidates where it does not.
-void Scheduler::Impl::keep_timely(const Query& query, std::uint32_t index) {
-  const auto& until = query.is_sink(index) ? query.hard : query.soft;
-  if (!until) return;
-  const auto is_late = [&](const Candidate& each) { return each.expected_time > *until - now_; };
-  if (std::ranges::all_of(candidates_, is_late)) return;
-  std::erase_if(candidates_, is_late);
-}
-
 // Whether `worst` does not fit only because what is leased for all queries is used up, and more has
 // been asked for.
 bool Scheduler::Impl::asks_for_budget(const Query& query, const Amounts& worst) {
@@ -309,90 +309,6 @@ bool Scheduler::Impl::asks_for_budget(const Query& query, const Amounts& worst) 
   if (!is_budget_wanted_) commands_->push_back(WantBudget{worst});
   is_budget_wanted_ = true;
   return true;
-}
-
-// Drops the candidates that do not fit; returns why one did not, rather one that may fit later.
-std::optional<Refusal> Scheduler::Impl::keep_affordable(const Query& query, const Usage& bound) {
-  std::optional<Refusal> kept;
-  std::erase_if(candidates_, [&](const Candidate& each) {
-    const Amounts worst = amounts_of(each.endpoint, worst_at(each.endpoint, bound));
-    std::optional<Refusal> refusal = ledger_.refusal(query.scope, worst);
-    if (!refusal) return false;
-    // What is leased is not the limit that the user set; who refused more of it knows that.
-    if (options_.is_process_leased && refusal->scope == kProcessScope && budget_refusal_ &&
-        !refusal->may_fit_later()) {
-      refusal = budget_refusal_;
-    }
-    if (!kept || (refusal->may_fit_later() && !kept->may_fit_later())) kept = std::move(refusal);
-    return true;
-  });
-  return kept;
-}
-
-RouteInput Scheduler::Impl::route_input(Query& query, std::uint32_t index) {
-  refresh_shape(query);
-  const Node& node = query.nodes[index];
-  const auto id = static_cast<SubtaskId>(index);
-  RouteInput input;
-  input.query = query.id;
-  input.subtask = id;
-  input.role = query.graph[id].role;
-  input.is_whole_question = query.is_whole;
-  input.features = node.features;
-  input.depth = node.depth;
-  input.dependants = static_cast<std::uint32_t>(query.graph.dependants(id).size());
-  input.expected = expected_of(query, index);
-  input.slack = Tokens(query.paths[index].slack);
-  input.progress = static_cast<double>(query.work_done.count()) /
-                   static_cast<double>(std::max<std::int64_t>(1, query.work_total.count()));
-  input.elapsed = now_ - query.arrived;
-  input.deadline = query.record.budget.deadline;
-  input.budget = ledger_.state(query.scope);
-  input.seed = query.seed;
-  return input;
-}
-
-Tokens Scheduler::Impl::expected_of(const Query& query, std::uint32_t index) const {
-  const Tokens given = query.graph[static_cast<SubtaskId>(index)].expected;
-  if (given > Tokens(0)) return std::min(given, Tokens(kMostTokens));
-  const Tokens cap = query.is_sink(index) ? options_.sink_max_tokens : options_.subtask_max_tokens;
-  return Tokens(cap.count() / 2);
-}
-
-// Most tokens a call of this node can use. Bytes bound the tokens of a prompt.
-Usage Scheduler::Impl::bound_of(const Query& query, std::uint32_t index) const {
-  const Node& node = query.nodes[index];
-  const Subtask& subtask = query.graph[static_cast<SubtaskId>(index)];
-  std::int64_t bytes = std::int64_t{options_.prompt_overhead_bytes} + query.question_bytes;
-  bytes += node.task_bytes;
-  for (const SubtaskId id : subtask.relies_on) {
-    if (query.state(static_cast<std::uint32_t>(id)) != SubtaskState::kDone) continue;
-    const Node& input = query.nodes[index_of(id)];
-    bytes += std::int64_t{input.task_bytes} + input.output_bytes + options_.input_overhead_bytes;
-  }
-  Usage bound;
-  bound.prompt = Tokens(std::min(bytes, kMostTokens));
-  bound.completion = options_.subtask_max_tokens;
-  if (query.is_sink(index)) {
-    bound.completion = options_.sink_max_tokens;
-  } else if (subtask.expected > Tokens(0)) {
-    const Tokens roomy = std::min(subtask.expected, Tokens(kMostTokens)) * 2 + Tokens(32);
-    bound.completion = std::min(std::max(roomy, Tokens(64)), options_.subtask_max_tokens);
-  }
-  return bound;
-}
-
-// Where cached tokens cost more than others, all are taken to be cached.
-Usage Scheduler::Impl::worst_at(EndpointId endpoint, Usage bound) const {
-  const Price& price = options_.endpoints[index_of(endpoint)].price;
-  bound.cached = price.cached > price.prompt ? bound.prompt : Tokens(0);
-  return bound;
-}
-
-Amounts Scheduler::Impl::amounts_of(EndpointId id, const Usage& usage) const {
-  const Endpoint& endpoint = options_.endpoints[index_of(id)];
-  return {cost_of(endpoint.price, usage),
-          endpoint.tier == Tier::kCloud ? usage.total() : Tokens(0)};
 }
 
 void Scheduler::Impl::start_node(Query& query, std::uint32_t index, const Decision& decision,
@@ -408,13 +324,7 @@ void Scheduler::Impl::start_node(Query& query, std::uint32_t index, const Decisi
   what.worst = worst_at(decision.endpoint, bound);
   what.priority = priority_of(query, index);
   what.inputs = done_inputs(query, index);
-  Node& node = query.nodes[index];
-  if (node.tier == Tier::kCloud && decision.tier == Tier::kEdge && !node.is_move_noted) {
-    node.is_move_noted = true;
-    query.record.degraded.push_back(
-        fmt::format("fallback: {} ran on the edge: {}", name_of(index), node.trouble));
-  }
-  record.decision = decision;
+  query.nodes[index].is_attempt = what.is_attempt = decision.action == Action::kAttempt;
   start(query, index, what);
   arm_hedge(query, index);
 }
@@ -484,6 +394,7 @@ void Scheduler::Impl::start(Query& query, std::uint32_t index, const Start& what
                 .inputs = what.inputs,
                 .give_up = index != kPlanJob && query.is_sink(index) ? query.hard : query.soft,
                 .priority = static_cast<std::int32_t>(std::min(what.priority, kHighest)),
+                .is_attempt = what.is_attempt,
                 .worst = worst});
 }
 

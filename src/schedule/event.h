@@ -30,6 +30,8 @@ struct QueryArrived {
   std::uint32_t question_bytes = 0;
   TaskFeatures features = {};  // Of the question.
   std::uint64_t seed = 0;
+  std::vector<EndpointId> among = {};        // Nothing of it may go elsewhere; empty: no such rule.
+  std::optional<Tokens> answer_tokens = {};  // Cap of the answer, if lower than the configured one.
 };
 
 // The planner finished one step (also used for a plan from a file). `subtask` ids count up from 0.
@@ -60,6 +62,7 @@ struct CallDone {
   std::optional<Usage> usage;  // As reported; absent if the endpoint did not say.
   std::uint32_t output_bytes = 0;
   bool cut_by_length = false;
+  bool has_answer = true;  // Something that looks like an answer was found in the text.
   std::optional<Signals> signals;
 };
 
@@ -114,6 +117,7 @@ struct StartCall {
   SubtaskIds inputs;                 // Done ones only, in id order.
   std::optional<TimePoint> give_up;  // When it is cancelled at the latest.
   std::int32_t priority = 0;         // Higher first: length of the path to the sink in tokens.
+  bool is_attempt = false;           // The result is looked at before it stands.
   Amounts worst;                     // What is held for it.
 };
 

@@ -63,11 +63,13 @@ std::optional<EndpointId> Scheduler::Impl::rival_of(const Query& query, std::uin
                                                     EndpointId endpoint) const {
   const Usage bound = bound_of(query, index);
   const Tokens expected = expected_of(query, index);
+  const bool is_attempted = attempted_at(query, index).has_value();
   std::optional<EndpointId> best;
   Duration best_time = Duration::max();
   for (std::size_t i = 0; i < places_.size(); ++i) {
     const auto id = static_cast<EndpointId>(i);
     if (id == endpoint || places_[i].breaker.is_open() || is_busy(id)) continue;
+    if (is_attempted && options_.endpoints[i].tier == Tier::kEdge) continue;
     if (!is_usable(query, query.nodes[index], id)) continue;
     if (!ledger_.fits(query.scope, amounts_of(id, worst_at(id, bound)))) continue;
     const Duration known = places_[i].speed.predicted(expected);

@@ -1,6 +1,7 @@
-// The inside of the scheduler. Its functions are in five files: scheduler.cc (queries and timers),
-// planning.cc (the plan and the graph), dispatch.cc (from ready to running), hedge.cc (a second
-// call for a late one), settle.cc (from running to over).
+// The inside of the scheduler. Its functions are in seven files: scheduler.cc (queries and timers),
+// planning.cc (the plan and the graph), dispatch.cc (from ready to running), route_input.cc (what
+// the router is shown), attempt.cc (results that are looked at before they stand), hedge.cc (a
+// second call for a late one), settle.cc (from running to over).
 #pragma once
 
 #include <cstdint>
@@ -10,12 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "health/breaker.h"
-#include "health/concurrency.h"
-#include "health/hedge_delay.h"
-#include "health/retry_budget.h"
-#include "health/speed.h"
 #include "schedule/id_map.h"
+#include "schedule/place.h"
 #include "schedule/query_state.h"
 #include "schedule/ready_queue.h"
 #include "schedule/scheduler.h"
@@ -31,38 +28,6 @@ class Scheduler::Impl {
   void forget(QueryId id);
 
  private:
-  struct Place {  // The changing side of an endpoint.
-    Place(BreakerPolicy policy, std::uint32_t max_in_flight)
-        : breaker(policy), concurrency(max_in_flight) {}
-    Breaker breaker;
-    ConcurrencyLimit concurrency;
-    RetryBudget retries;
-    Speed speed;
-    HedgeDelay hedge_delay;
-    std::uint32_t in_flight = 0;
-    TimePoint rest_until{};  // It asked to be left alone until then.
-    std::string trouble;     // Of the last failure; empty after a success.
-    ReadyQueue waiting;      // Decided for it.
-  };
-  struct Call {
-    Query* query = nullptr;
-    std::uint32_t job = 0;
-    std::uint32_t record = 0;  // Index in the query's record.
-    EndpointId endpoint{};
-    bool is_probe = false;
-    bool is_cancelled = false;
-    ReservationId reservation{};
-    Usage worst;           // As reserved; nothing where nothing is charged.
-    Duration predicted{};  // At the start; zero if nothing was known.
-  };
-  struct Start {  // A call that has been decided on.
-    CallKind kind = CallKind::kSubtask;
-    Prompt prompt = Prompt::kSubtask;
-    EndpointId endpoint{};
-    Usage worst;
-    SubtaskIds inputs;
-    std::int64_t priority = 0;
-  };
   static constexpr std::string_view kProcessScope = "process";
   enum class Verdict : std::uint8_t { kStarted, kWaits, kOver };
 
@@ -101,6 +66,7 @@ class Scheduler::Impl {
   void drain();
   [[nodiscard]] ReadyQueue* next_queue();
   [[nodiscard]] bool is_blocked(EndpointId endpoint) const;
+  [[nodiscard]] bool may_use(const Query& query, EndpointId endpoint) const;
   [[nodiscard]] bool is_well(const Query& query, const Job& job, EndpointId endpoint) const;
   [[nodiscard]] bool is_usable(const Query& query, const Job& job, EndpointId endpoint) const;
   [[nodiscard]] Duration rest_of(EndpointId endpoint) const;
@@ -109,19 +75,40 @@ class Scheduler::Impl {
   Verdict try_planner(Query& query);
   Verdict try_node(Query& query, std::uint32_t index);
   Verdict give_up(Query& query, std::uint32_t index, const Refusal& refusal);
-  void collect(const Query& query, std::uint32_t index, const Usage& bound);
-  void keep_timely(const Query& query, std::uint32_t index);
+  [[nodiscard]] Decision decide(const Query& query, std::uint32_t index, RouteInput& input);
+  static void note_decision(Query& query, std::uint32_t index, const Decision& decision);
   [[nodiscard]] bool asks_for_budget(const Query& query, const Amounts& worst);
-  [[nodiscard]] std::optional<Refusal> keep_affordable(const Query& query, const Usage& bound);
-  [[nodiscard]] RouteInput route_input(Query& query, std::uint32_t index);
-  [[nodiscard]] Usage bound_of(const Query& query, std::uint32_t index) const;
-  [[nodiscard]] Usage worst_at(EndpointId endpoint, Usage bound) const;
-  [[nodiscard]] Amounts amounts_of(EndpointId endpoint, const Usage& usage) const;
-  [[nodiscard]] Tokens expected_of(const Query& query, std::uint32_t index) const;
   void start_node(Query& query, std::uint32_t index, const Decision& decision, const Usage& bound);
   [[nodiscard]] static Prompt prompt_for(const Query& query, std::uint32_t index);
   [[nodiscard]] SubtaskIds done_inputs(const Query& query, std::uint32_t index) const;
   void start(Query& query, std::uint32_t index, const Start& start);
+
+  // route_input.cc
+  void collect(const Query& query, std::uint32_t index, const Usage& bound);
+  void keep_timely(const Query& query, std::uint32_t index);
+  [[nodiscard]] std::optional<Refusal> keep_affordable(const Query& query, std::uint32_t index,
+                                                       const Usage& bound);
+  [[nodiscard]] RouteInput route_input(Query& query, std::uint32_t index);
+  [[nodiscard]] const Place* quickest(const Query& query, Tier tier) const;
+  void describe_surroundings(Query& query, std::uint32_t index, RouteInput& input);
+  [[nodiscard]] static double chance_of_result(const Decision& decision);
+  [[nodiscard]] std::uint32_t steps_below(const Query& query, std::uint32_t index);
+  void describe_allowance(const Query& query, std::uint32_t index, RouteInput& input) const;
+  [[nodiscard]] Usage expected_usage(const Query& query, std::uint32_t index,
+                                     const Usage& bound) const;
+  [[nodiscard]] Tokens expected_of(const Query& query, std::uint32_t index) const;
+  [[nodiscard]] Usage bound_of(const Query& query, std::uint32_t index) const;
+  [[nodiscard]] bool shorten(const Query& query, std::uint32_t index, Decision& decision,
+                             Usage& bound) const;
+  [[nodiscard]] Usage worst_at(EndpointId endpoint, Usage bound) const;
+  [[nodiscard]] Amounts amounts_of(EndpointId endpoint, const Usage& usage) const;
+
+  // attempt.cc
+  void take_attempt(Query& query, std::uint32_t index, const CallDone& event);
+  void keep_attempt(Query& query, std::uint32_t index);
+  void keep_attempt_in_time(Query& query, std::uint32_t index);
+  [[nodiscard]] static std::optional<EndpointId> attempted_at(const Query& query,
+                                                              std::uint32_t index);
 
   // hedge.cc
   void arm_hedge(Query& query, std::uint32_t index);
@@ -151,6 +138,7 @@ class Scheduler::Impl {
   [[nodiscard]] std::string trouble_of(const Query& query, const Job& job) const;
   void end_node(Query& query, std::uint32_t index, SubtaskState state, std::string why);
   void release_dependants(Query& query, std::uint32_t index);
+  static void note_cut_answer(Query& query);
   [[nodiscard]] CallRecord& record_of(const Call& call);
 
   const Options options_;
@@ -167,7 +155,11 @@ class Scheduler::Impl {
   ReadyQueue ready_;      // To be decided; who waits for an endpoint is in its own queue.
   ReadyQueue unpaid_;     // Who waits for money.
   std::vector<ReadyQueue::node_type> idle_entries_;  // To be used again.
+  // Scratch for one decision.
   std::vector<Candidate> candidates_;
+  std::vector<StepTime> step_times_;
+  std::vector<Duration> time_tails_;
+  std::vector<std::uint32_t> steps_below_;
 
   TimePoint now_{};
   std::vector<Command>* commands_ = nullptr;  // During a step.

@@ -43,6 +43,8 @@ struct Node : Job {
   TaskFeatures features;
   std::uint32_t inputs_left = 0;  // Not yet ended; for the answer also the plan itself.
   std::uint32_t depth = 0;
+  bool is_attempt = false;     // What runs is looked at before it stands.
+  bool is_settled = false;     // The router was told of its last decision.
   bool is_move_noted = false;  // That it ran on the edge for want of money or of a cloud.
 };
 
@@ -78,6 +80,8 @@ struct Query {
   RunRecord record;
 
   std::uint64_t seed = 0;
+  std::vector<EndpointId> among;  // The only ones that may be used; empty: all.
+  Tokens answer_tokens_max;
   std::optional<TimePoint> soft;  // From here on only the answer matters.
   std::optional<TimePoint> hard;
   std::optional<std::uint64_t> soft_timer;

@@ -99,6 +99,9 @@ void Scheduler::Impl::on(const QueryArrived& event) {
   query.features = event.features;
   query.is_plan_given = event.plan_given;
   query.is_local_only = event.local_only;
+  query.among = event.among;
+  query.answer_tokens_max =
+      std::min(event.answer_tokens.value_or(options_.sink_max_tokens), options_.sink_max_tokens);
   query.record.query = event.query;
   query.record.budget = event.budget;
 
@@ -116,7 +119,7 @@ void Scheduler::Impl::on(const QueryArrived& event) {
       // The answer gets a fifth of the time, more if it is known to need more, at most half.
       Duration answer{};
       for (const Place& place : places_) {
-        const Duration predicted = place.speed.predicted(options_.sink_max_tokens);
+        const Duration predicted = place.speed.predicted(query.answer_tokens_max);
         if (predicted == Duration(0)) continue;
         answer = answer == Duration(0) ? predicted : std::min(answer, predicted);
       }
@@ -185,6 +188,10 @@ void Scheduler::Impl::on_soft_deadline(Query& query) {
   }
   for (std::uint32_t i = 0; i < query.nodes.size(); ++i) {
     if (query.is_sink(i) || is_terminal(query.state(i))) continue;
+    if (attempted_at(query, i)) {
+      keep_attempt_in_time(query, i);
+      continue;
+    }
     query.record.degraded.push_back(fmt::format("deadline: {} was left out", name_of(i)));
     end_node(query, i, SubtaskState::kSkipped, "The time that was left is kept for the answer.");
     release_dependants(query, i);
@@ -194,7 +201,9 @@ void Scheduler::Impl::on_soft_deadline(Query& query) {
 void Scheduler::Impl::on_hard_deadline(Query& query) {
   bool has_answer_begun = false;
   if (query.record.sink) {
-    const Job& sink = query.nodes[index_of(*query.record.sink)];
+    const auto index = static_cast<std::uint32_t>(*query.record.sink);
+    if (attempted_at(query, index)) return keep_attempt_in_time(query, index);
+    const Job& sink = query.nodes[index];
     has_answer_begun = sink.has_partial;
     for (const auto& call : {sink.call, sink.hedge}) {
       has_answer_begun |=

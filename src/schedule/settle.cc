@@ -60,6 +60,7 @@ void Scheduler::Impl::on(const CallDone& event) {
 
   CallRecord& record = record_of(call);
   record.cut_by_length = event.cut_by_length;
+  record.signals = event.signals;
   book(call, event.usage, true);
   place.concurrency.succeeded(place.in_flight);
   leave_place(call, CallStatus::kDone);
@@ -71,11 +72,13 @@ void Scheduler::Impl::on(const CallDone& event) {
                            event.usage->completion);
   }
   Job& job = query.job(index);
-  if (job.hedge == event.call) {
+  const bool is_rival = job.hedge == event.call;
+  if (is_rival) {
     std::swap(job.call, job.hedge);
     Decision& decision = *query.record.subtasks[index].decision;
     decision.endpoint = call.endpoint;
     decision.tier = options_.endpoints[index_of(call.endpoint)].tier;
+    decision.action = Action::kRun;
     decision.reason.append("; it was late, and {} was quicker",
                            options_.endpoints[index_of(call.endpoint)].name);
   }
@@ -84,13 +87,19 @@ void Scheduler::Impl::on(const CallDone& event) {
   cancel(job);
 
   if (index == kPlanJob) return;  // The end of the plan is told by PlanEnded.
-  query.nodes[index].output_bytes = event.output_bytes;
+  Node& node = query.nodes[index];
+  node.output_bytes = event.output_bytes;
+  if (node.is_attempt && !is_rival) return take_attempt(query, index, event);
   end_node(query, index, SubtaskState::kDone, "");
   if (query.is_sink(index)) {
-    if (event.cut_by_length) query.record.degraded.emplace_back(kAnswerCut);
+    if (event.cut_by_length) note_cut_answer(query);
     return finish_answered(query);
   }
   release_dependants(query, index);
+}
+
+void Scheduler::Impl::note_cut_answer(Query& query) {
+  query.record.degraded.emplace_back(kAnswerCut);
 }
 
 void Scheduler::Impl::on(const CallFailed& event) {
@@ -122,7 +131,10 @@ void Scheduler::Impl::on(const CallFailed& event) {
   calls_.erase(id);
   if (job.hedge) {
     // Its rival goes on alone.
-    if (job.hedge != event.call) job.call = job.hedge;
+    if (job.hedge != event.call) {
+      job.call = job.hedge;
+      if (index != kPlanJob) query.nodes[index].is_attempt = false;
+    }
     job.hedge.reset();
     job.tries.resize(places_.size());
     ++job.tries[index_of(endpoint)];
@@ -258,7 +270,7 @@ std::string Scheduler::Impl::trouble_of(const Query& query, const Job& job) cons
   if (!job.trouble.empty()) return job.trouble;
   std::string all;
   for (std::size_t i = 0; i < places_.size(); ++i) {
-    if (query.is_local_only && options_.endpoints[i].tier == Tier::kCloud) continue;
+    if (!may_use(query, static_cast<EndpointId>(i))) continue;
     if (!places_[i].trouble.empty()) add_detail(all, places_[i].trouble);
   }
   if (!all.empty()) return all;

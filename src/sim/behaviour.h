@@ -12,6 +12,7 @@
 #include "model/budget.h"
 #include "model/failure.h"
 #include "model/plan.h"
+#include "model/signals.h"
 #include "model/subtask.h"
 #include "model/usage.h"
 #include "schedule/event.h"
@@ -78,6 +79,7 @@ struct Course {
   std::uint32_t output_bytes = 0;
   bool is_cut_by_length = false;
   bool is_right = true;
+  std::optional<Signals> signals;      // What the endpoint says of its confidence.
   Duration plan_begins{};              // The times in the plan's script count from here.
   std::optional<Duration> plan_stops;  // If it fails: no step is read after this.
   std::optional<Duration> again;       // Its end is told once more, so much later.

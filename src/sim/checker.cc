@@ -142,6 +142,7 @@ void Checker::started(const StartCall& command, const Scheduler& scheduler) {
   call = Call{.query = places_.at(command.query),
               .is_step = !is_planner && command.prompt != Prompt::kWhole,
               .is_planner = is_planner,
+              .is_attempt = command.is_attempt,
               .subtask = command.subtask,
               .endpoint = command.endpoint,
               .worst = worst_of(command, truth),
@@ -180,11 +181,15 @@ void Checker::check_inputs(const StartCall& command, const Truth& truth,
   const RunRecord& record = scheduler.record(command.query);
   const Step& step = truth.steps[index_of(command.subtask)];
   expect(!step.is_done, "a subtask that is done started again");
+  expect(!(step.is_attempted && command.is_attempt), "a subtask was attempted twice");
   std::size_t done = 0;
   for (const SubtaskId id : step.subtask.relies_on) {
     expect(has_ended(record.subtasks[index_of(id)].state),
            "a subtask started before its input ended");
-    if (!truth.steps[index_of(id)].is_done) continue;
+    const Step& input = truth.steps[index_of(id)];
+    const bool stands = record.subtasks[index_of(id)].state == SubtaskState::kDone;
+    expect(!stands || input.is_done || input.is_attempted, "a subtask is done without a result");
+    if (!input.is_done && !(input.is_attempted && stands)) continue;
     ++done;
     expect(std::ranges::find(command.inputs, id) != command.inputs.end(),
            "the inputs given are not those that are done");
@@ -198,7 +203,7 @@ void Checker::done(const CallDone& event) {
   if (call.is_running && call.is_step) {
     Step& step = queries_[call.query].steps[index_of(call.subtask)];
     expect(!step.is_done, "a subtask was done twice");
-    step.is_done = true;
+    (call.is_attempt ? step.is_attempted : step.is_done) = true;
     step.output_bytes = event.output_bytes;
   }
   ended(event.call, event.usage, true);

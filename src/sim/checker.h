@@ -4,6 +4,7 @@
 // - A subtask starts only when all it relies on has ended, and with the results of what is done.
 // - Every subtask ends exactly once; its last state never changes, and no call for it runs on.
 // - At most one call runs for a subtask, and one hedge beside it.
+// - A result that is to be looked at stands only by the scheduler's word, and is attempted once.
 // - Nothing happens to a query after it is finished; every query finishes, by its deadline.
 // - A query that is open when the process dies is lost: that is its one end, and none that a dead
 //   process had is heard of again.
@@ -56,6 +57,7 @@ class Checker {
     std::uint32_t task_bytes = 0;
     std::uint32_t output_bytes = 0;
     bool is_done = false;
+    bool is_attempted = false;  // It has a result that may stand; `output_bytes` is of that.
   };
   // Of a scope: what calls may cost at worst, what they did cost, and the part of it that their
   // reservations did not cover.
@@ -86,6 +88,7 @@ class Checker {
     std::uint32_t query = 0;  // In queries_.
     bool is_step = false;     // Of the plan; neither the plan itself nor a whole question.
     bool is_planner = false;
+    bool is_attempt = false;
     SubtaskId subtask{};
     EndpointId endpoint{};
     Amounts worst;

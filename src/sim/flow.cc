@@ -271,7 +271,7 @@ class Reader {
   }
 
   void call(Line& line) {
-    line.allow("endpoint job query nth fail after retry_after prompt completion");
+    line.allow("endpoint job query nth fail after retry_after prompt completion logprob");
     CallRule& rule = spec_.rules.emplace_back();
     rule.endpoint = line.text("endpoint").value_or("");
     rule.job = line.text("job").value_or("");
@@ -284,6 +284,7 @@ class Reader {
     rule.retry_after = line.time("retry_after");
     rule.is_billable = !line.has("unbilled");
     rule.has_usage = !line.has("nousage");
+    rule.logprob = line.number("logprob");
     if (line.text("prompt") || line.text("completion")) {
       rule.usage.emplace().prompt = Tokens(line.count("prompt", 0));
       rule.usage->completion = Tokens(line.count("completion", 0));

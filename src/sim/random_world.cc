@@ -19,7 +19,7 @@ class Maker {
 
   WorldSpec world() {
     WorldSpec spec;
-    spec.policy = live_policy_names()[below(live_policy_names().size())];
+    spec.policy = policy_names()[below(policy_names().size())];
     endpoints(spec);
     options(spec);
     const std::uint64_t queries = 1 + below(6);
@@ -140,6 +140,7 @@ class Maker {
     if (chance(20)) rule.retry_after = ms(0, 1000);
     rule.is_billable = chance(50);
     rule.has_usage = chance(70);
+    if (chance(50)) rule.logprob = -0.01 * number(0, 150);
     if (chance(20)) {
       const std::uint32_t most = chance(20) ? 20'000 : 60;
       rule.usage.emplace().prompt = Tokens(number(0, most));

@@ -16,6 +16,7 @@ constexpr std::uint64_t kRight = 4;
 constexpr std::uint64_t kDeaths = 5;
 constexpr std::uint64_t kWrites = 6;
 constexpr std::uint64_t kAgain = 7;
+constexpr std::uint64_t kSignals = 8;
 
 // Between two crashes, and two jumps of the clock: something must get done.
 constexpr Duration kRest = std::chrono::seconds(1);
@@ -110,6 +111,14 @@ bool Sampled::is_right(const EndpointModel& model, const CallView& call) const {
   return rng.unit() < chance;
 }
 
+// Right answers are the more confident ones, not always.
+Signals Sampled::signals_of(const CallView& call, bool is_right) const {
+  Rng rng(mix(seed_ ^ mix(kSignals)) ^ mix(static_cast<std::uint64_t>(call.start.call)));
+  Signals signals;
+  signals.mean_logprob = -(is_right ? 0.4 : 1.0) * rng.unit();
+  return signals;
+}
+
 void Sampled::play_out(const EndpointModel& model, const CallView& call, Rng& rng, Course& course) {
   Duration first = model.first_token.duration(rng);
   Duration inter = model.inter_token.duration(rng);
@@ -145,6 +154,7 @@ void Sampled::play_out(const EndpointModel& model, const CallView& call, Rng& rn
   course.told = usage;
   course.output_bytes = static_cast<std::uint32_t>(tokens * kBytesPerToken);
   course.is_right = is_right(model, call);
+  course.signals = signals_of(call, course.is_right);
   if (fault) break_off(model, *fault, rng, course, inter);
 
   if (course.failure == Failure::kNone && first > model.first_token_timeout) {

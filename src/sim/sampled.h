@@ -35,6 +35,7 @@ class Sampled : public Behaviour {
   [[nodiscard]] std::optional<Duration> wait_for_turn(const CallView& call);
   [[nodiscard]] std::optional<Fault> ending_fault(const EndpointModel& model, Rng& rng) const;
   [[nodiscard]] bool is_right(const EndpointModel& model, const CallView& call) const;
+  [[nodiscard]] Signals signals_of(const CallView& call, bool is_right) const;
   void play_out(const EndpointModel& model, const CallView& call, Rng& rng, Course& course);
   void break_off(const EndpointModel& model, Fault fault, Rng& rng, Course& course,
                  Duration inter_token);

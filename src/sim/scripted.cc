@@ -34,6 +34,7 @@ Course Scripted::course(const CallView& call) {
     course.failure = rule->failure;
     course.retry_after = rule->retry_after;
     course.is_billable = rule->is_billable;
+    if (rule->logprob) course.signals.emplace().mean_logprob = rule->logprob;
   }
   const bool fails = course.failure != Failure::kNone;
   if (call.plan != nullptr) {

@@ -44,7 +44,8 @@ struct CallRule {
   std::optional<Duration> retry_after;
   bool is_billable = true;
   bool has_usage = true;
-  std::optional<Usage> usage;  // What it reports instead of the truth.
+  std::optional<Usage> usage;          // What it reports instead of the truth.
+  std::optional<double> logprob = {};  // Mean over the tokens, if the endpoint tells it.
 };
 
 // The budget of all queries is at hand in slices only; more of it comes on demand.

@@ -76,7 +76,7 @@ Event World::Impl::end_of(const Call& call) const {
                     .usage = course.told,
                     .output_bytes = course.output_bytes,
                     .cut_by_length = course.is_cut_by_length,
-                    .signals = {}};
+                    .signals = course.signals};
   }
   return CallFailed{.call = call.start.call,
                     .failure = course.failure,

@@ -297,17 +297,20 @@ Result<void> read_ledger(const Table& root, WorldFile& world) {
 Result<void> read_route(const Table& root, WorldFile& world) {
   HF_TRY(const auto table, root.table("route"));
   if (table) {
-    HF_CHECK(table->allow({"policy", "cloud_share", "threshold", "difficulty"}));
+    HF_CHECK(table->allow(
+        {"policy", "cloud_share", "threshold", "difficulty", "second_price", "explore"}));
     HF_TRY(world.policies, table->texts("policy"));
     for (const std::string& policy : world.policies) {
-      if (std::ranges::find(live_policy_names(), policy) != live_policy_names().end()) continue;
+      if (std::ranges::find(policy_names(), policy) != policy_names().end()) continue;
       return table->error_at("policy", fmt::format("unknown policy '{}'; known: {}.", policy,
-                                                   fmt::join(live_policy_names(), ", ")));
+                                                   fmt::join(policy_names(), ", ")));
     }
     PolicyOptions& options = world.policy_options;
     HF_CHECK(set_share(options.cloud_share, *table, "cloud_share"));
     HF_CHECK(set_number(options.threshold, *table, "threshold", -1, 1));
     HF_CHECK(set_whole(options.difficulty, *table, "difficulty", 1, 9));
+    HF_CHECK(set_number(options.spar.second_price, *table, "second_price", 0, 1000));
+    HF_CHECK(set_number(options.spar.explore, *table, "explore", 0, 0.5));
   }
   if (world.policies.empty()) world.policies.emplace_back("hybridflow");
   return {};

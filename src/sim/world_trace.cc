@@ -81,9 +81,9 @@ std::string World::Impl::describe(const Event& event) const {
 
 std::string World::Impl::describe(const Command& command) const {
   if (const auto* c = std::get_if<StartCall>(&command)) {
-    std::string line =
-        fmt::format("{} {} {} max {}", c->kind == CallKind::kHedge ? "hedge" : "start",
-                    call_name(c->call), word(c->prompt), c->max_tokens.count());
+    std::string line = fmt::format(
+        "{} {} {} max {}{}", c->kind == CallKind::kHedge ? "hedge" : "start", call_name(c->call),
+        word(c->prompt), c->max_tokens.count(), c->is_attempt ? " attempt" : "");
     for (const SubtaskId id : c->inputs) {
       line += (id == c->inputs.front() ? " with " : ",") +
               queries_[place_of(c->query)].plan->steps[index_of(id)].label;

@@ -12,13 +12,14 @@ namespace {
 constexpr int kBusyMilliseconds = 10'000;
 
 // SQLite's result code as a sentence with a remedy.
-Error explain(int code, const char* words, const std::filesystem::path& path) {
+Error explain(int code, const char* words, const DatabaseFile& file) {
   const auto say = [&](std::string_view what) {
-    return Error{Code::kUnavailable, fmt::format("the ledger {} {}", path.string(), what)};
+    return Error{Code::kUnavailable,
+                 fmt::format("the {} {} {}", file.name, file.path.string(), what)};
   };
   switch (code & 0xff) {
     case SQLITE_FULL:
-      return say("cannot grow, the disk is full; nothing more is spent until there is space");
+      return say(fmt::format("cannot grow, the disk is full; {}", file.when_full));
     case SQLITE_READONLY:
     case SQLITE_PERM:
       return say("cannot be written; check who owns the file and its folder");
@@ -27,8 +28,8 @@ Error explain(int code, const char* words, const std::filesystem::path& path) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_FORMAT:
-      return say(fmt::format(
-          "is damaged or no ledger at all ({}); keep a copy and see docs/ledger.md", words));
+      return say(fmt::format("is damaged or no {} at all ({}); keep a copy and see {}", file.name,
+                             words, file.manual));
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return say("stays locked by another process; look for one that hangs");
@@ -52,7 +53,7 @@ Result<bool> Rows::next() {
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
   sqlite3* connection = sqlite3_db_handle(statement_.get());
-  return std::unexpected(explain(code, sqlite3_errmsg(connection), *path_));
+  return std::unexpected(explain(code, sqlite3_errmsg(connection), *file_));
 }
 
 std::int64_t Rows::integer(int column) const {
@@ -62,6 +63,15 @@ std::int64_t Rows::integer(int column) const {
 std::optional<std::int64_t> Rows::optional_integer(int column) const {
   if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) return std::nullopt;
   return integer(column);
+}
+
+double Rows::real(int column) const {
+  return sqlite3_column_double(statement_.get(), column);
+}
+
+std::optional<double> Rows::optional_real(int column) const {
+  if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) return std::nullopt;
+  return real(column);
 }
 
 std::string Rows::text(int column) const {
@@ -79,28 +89,28 @@ void Database::Finalize::operator()(sqlite3_stmt* statement) const {
   sqlite3_finalize(statement);
 }
 
-Database::Database(const std::filesystem::path& path, sqlite3* connection)
-    : path_(std::make_unique<const std::filesystem::path>(path)), connection_(connection) {}
+Database::Database(const DatabaseFile& file, sqlite3* connection)
+    : file_(std::make_unique<const DatabaseFile>(file)), connection_(connection) {}
 
-Result<Database> Database::open(const std::filesystem::path& path) {
+Result<Database> Database::open(const DatabaseFile& file) {
   sqlite3* connection = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &connection,
+  const int code = sqlite3_open_v2(file.path.c_str(), &connection,
                                    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
-  Database database(path, connection);
-  if (code != SQLITE_OK) return std::unexpected(explain(code, sqlite3_errstr(code), path));
+  Database database(file, connection);
+  if (code != SQLITE_OK) return std::unexpected(explain(code, sqlite3_errstr(code), file));
   sqlite3_extended_result_codes(connection, 1);
   sqlite3_busy_timeout(connection, kBusyMilliseconds);
   return database;
 }
 
 Result<Database> Database::open_in_memory() {
-  return open(":memory:");
+  return open({.path = ":memory:"});
 }
 
 Result<void> Database::execute(const char* sql) {
   const int code = sqlite3_exec(connection_.get(), sql, nullptr, nullptr, nullptr);
   if (code == SQLITE_OK) return {};
-  return std::unexpected(explain(code, sqlite3_errmsg(connection_.get()), *path_));
+  return std::unexpected(explain(code, sqlite3_errmsg(connection_.get()), *file_));
 }
 
 Result<std::int64_t> Database::number(std::string_view sql) {
@@ -119,7 +129,7 @@ bool Database::is_read_only() const {
 }
 
 Error Database::damaged(std::string_view how) const {
-  return explain(SQLITE_CORRUPT, std::string(how).c_str(), *path_);
+  return explain(SQLITE_CORRUPT, std::string(how).c_str(), *file_);
 }
 
 Result<sqlite3_stmt*> Database::prepared(std::string_view sql) {
@@ -130,7 +140,7 @@ Result<sqlite3_stmt*> Database::prepared(std::string_view sql) {
   const int code = sqlite3_prepare_v3(connection_.get(), sql.data(), static_cast<int>(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (code != SQLITE_OK) {
-    return std::unexpected(explain(code, sqlite3_errmsg(connection_.get()), *path_));
+    return std::unexpected(explain(code, sqlite3_errmsg(connection_.get()), *file_));
   }
   statements_.emplace(std::string(sql), statement);
   return statement;
@@ -142,12 +152,12 @@ void Database::bind(sqlite3_stmt& statement, int index, std::int64_t value) {
   sqlite3_bind_int64(&statement, index, value);
 }
 
-void Database::bind(sqlite3_stmt& statement, int index, std::optional<std::int64_t> value) {
-  if (value) {
-    bind(statement, index, *value);
-  } else {
-    sqlite3_bind_null(&statement, index);
-  }
+void Database::bind(sqlite3_stmt& statement, int index, double value) {
+  sqlite3_bind_double(&statement, index, value);
+}
+
+void Database::bind_nothing(sqlite3_stmt& statement, int index) {
+  sqlite3_bind_null(&statement, index);
 }
 
 void Database::bind(sqlite3_stmt& statement, int index, std::string_view value) {

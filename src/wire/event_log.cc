@@ -13,7 +13,7 @@
 
 namespace hf::wire {
 
-HF_MEMBERS(LogHeader, program, policy, policy_options, scheduler);
+HF_MEMBERS(LogHeader, program, policy, weights, corrections, policy_options, scheduler);
 HF_MEMBERS(LogCut, reason);
 
 namespace {

@@ -30,6 +30,8 @@ inline constexpr std::size_t kLogLineBytesMax = 16 * 1024 * 1024;
 struct LogHeader {
   std::string program;  // Version of the program that made the log.
   std::string policy;
+  std::string weights;      // Digest of the router's model, "" if it has none.
+  std::string corrections;  // Learned since its training (learn/corrections.h), "" if nothing was.
   PolicyOptions policy_options;
   Scheduler::Options scheduler;
 };

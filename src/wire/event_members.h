@@ -28,11 +28,11 @@ HF_MEMBERS(Subtask, role, relies_on, expected);
 HF_MEMBERS(Usage, prompt, cached, completion);
 HF_MEMBERS(Signals, mean_logprob, low_logprob, margin);
 HF_MEMBERS(QueryArrived, query, budget, plan, plan_given, local_only, question_bytes, features,
-           seed);
+           seed, among, answer_tokens);
 HF_MEMBERS(StepParsed, query, id, subtask, task_bytes, features);
 HF_MEMBERS(PlanEnded, query, outcome, sink, pruned);
 HF_MEMBERS(CallFirstToken, call);
-HF_MEMBERS(CallDone, call, usage, output_bytes, cut_by_length, signals);
+HF_MEMBERS(CallDone, call, usage, output_bytes, cut_by_length, has_answer, signals);
 HF_MEMBERS(CallFailed, call, failure, detail, retry_after, usage, billable, output_bytes);
 HF_MEMBERS(TimerFired, timer);
 HF_MEMBERS(CancelAsked, query);
@@ -42,7 +42,7 @@ HF_MEMBERS(BudgetChanged, limits, refusal);
 // Commands.
 HF_MEMBERS(Amounts, usd, cloud_tokens);
 HF_MEMBERS(StartCall, call, query, kind, prompt, subtask, endpoint, max_tokens, inputs, give_up,
-           priority, worst);
+           priority, is_attempt, worst);
 HF_MEMBERS(CancelCall, call);
 HF_MEMBERS(SetTimer, timer, at);
 HF_MEMBERS(WantBudget, needed);
@@ -52,12 +52,14 @@ HF_MEMBERS(FinishQuery, query, outcome);
 // Records.
 HF_MEMBERS(BudgetState, usd_limit, cloud_tokens_limit, spent, held);
 HF_MEMBERS(Alternative, endpoint, action, chance, worth, usd, time);
-HF_MEMBERS(Decision, endpoint, tier, action, votes, utility, threshold, cost, usd_price, time_price,
-           propensity, alternatives, reason);
+HF_MEMBERS(Decision, endpoint, tier, action, votes, edge_chance, cloud_chance, utility, threshold,
+           cost, usd_price, time_price, propensity, alternatives, reason);
+HF_MEMBERS(Attempt, signals, completion, was_cut, has_answer, voters, agreeing, distinct,
+           kept_share, is_first_kept);
 HF_MEMBERS(CallRecord, id, kind, subtask, endpoint, status, failure, detail, started, first_token,
-           finished, usage, usage_estimated, cut_by_length, usd);
-HF_MEMBERS(SubtaskRecord, subtask, state, decision, why_not_done, ready, started, finished,
-           attempts);
+           finished, usage, usage_estimated, cut_by_length, signals, usd);
+HF_MEMBERS(SubtaskRecord, subtask, state, decision, earlier, attempt, why_not_done, ready, started,
+           finished, attempts);
 HF_MEMBERS(RunRecord, query, outcome, degraded, trouble, sink, subtasks, calls, budget,
            budget_state, wall);
 

@@ -87,26 +87,78 @@ json::object plan_object(const Receipt& receipt) {
   return plan;
 }
 
+json::object alternative_object(const Receipt& receipt, const Alternative& alternative) {
+  return {{"endpoint", receipt.endpoints[index_of(alternative.endpoint)].name},
+          {"action", alternative.action == Action::kAttempt ? "attempt" : "run"},
+          {"chance", alternative.chance},
+          {"worth", alternative.worth},
+          {"usd", usd_number(alternative.usd)},
+          {"expected_ms", milliseconds(alternative.time)}};
+}
+
+// The numbers that a decision was made by.
+void put_decision(json::object& object, const Receipt& receipt, const Decision& decision) {
+  const Endpoint& endpoint = receipt.endpoints[index_of(decision.endpoint)];
+  object["endpoint"] = endpoint.name;
+  object["tier"] = hf::wire::name_of(endpoint.tier);
+  object["action"] =
+      decision.action == Action::kAttempt ? "attempt" : hf::wire::name_of(endpoint.tier);
+  object["reason"] = decision.reason.view();
+  object["edge_chance"] = decision.edge_chance;
+  object["cloud_chance"] = decision.cloud_chance;
+  object["utility"] = decision.utility;
+  object["threshold"] = decision.threshold;
+  object["normalised_cost"] = decision.cost;
+  object["usd_price"] = decision.usd_price;
+  object["time_price"] = decision.time_price;
+  object["propensity"] = decision.propensity;
+  json::array alternatives;
+  for (const Alternative& each : decision.alternatives)
+    alternatives.push_back(alternative_object(receipt, each));
+  object["alternatives"] = std::move(alternatives);
+}
+
+json::value signals_value(const Signals& signals) {
+  const auto number = [](const std::optional<double>& signal) {
+    return signal ? json::value(*signal) : json::value(nullptr);
+  };
+  return {{"mean_logprob", number(signals.mean_logprob)},
+          {"low_logprob", number(signals.low_logprob)},
+          {"margin", number(signals.margin)}};
+}
+
+// What was seen of an attempt, and the decisions before the last one.
+void put_attempt(json::object& object, const Receipt& receipt, std::size_t index) {
+  const SubtaskRecord& subtask = receipt.record.subtasks[index];
+  if (!subtask.attempt) return;
+  const Attempt& attempt = *subtask.attempt;
+  object["attempt"] = {
+      {"signals", signals_value(attempt.signals)},
+      {"completion_tokens", attempt.completion.count()},
+      {"cut_by_length", attempt.was_cut},
+      {"has_answer", attempt.has_answer},
+      {"output", index < receipt.attempts.size() ? receipt.attempts[index] : std::string()}};
+  json::array earlier;
+  for (const Decision& decision : subtask.earlier) {
+    json::object made;
+    put_decision(made, receipt, decision);
+    earlier.push_back(std::move(made));
+  }
+  object["earlier"] = std::move(earlier);
+}
+
 json::object subtask_object(const Receipt& receipt, std::size_t index) {
   const SubtaskRecord& subtask = receipt.record.subtasks[index];
   json::object object{{"id", label_of(receipt, SubtaskId(static_cast<std::uint32_t>(index)))},
                       {"state", name_of(subtask.state)}};
   if (subtask.decision) {
-    const Decision& decision = *subtask.decision;
-    const Endpoint& endpoint = receipt.endpoints[index_of(decision.endpoint)];
-    object["endpoint"] = endpoint.name;
-    object["tier"] = hf::wire::name_of(endpoint.tier);
-    object["action"] = hf::wire::name_of(endpoint.tier);
-    object["reason"] = decision.reason.view();
-    object["utility"] = decision.utility;
-    object["threshold"] = decision.threshold;
-    object["normalised_cost"] = decision.cost;
-    object["propensity"] = decision.propensity;
+    put_decision(object, receipt, *subtask.decision);
   } else {
     for (const char* key : {"endpoint", "tier", "action"}) object[key] = nullptr;
     object["reason"] = subtask.why_not_done;
   }
   if (!subtask.why_not_done.empty()) object["why_not_done"] = subtask.why_not_done;
+  put_attempt(object, receipt, index);
   object["ready_ms"] = milliseconds(subtask.ready);
   object["started_ms"] = milliseconds(subtask.started);
   object["finished_ms"] = milliseconds(subtask.finished);
@@ -142,6 +194,7 @@ json::object call_object(const Receipt& receipt, const CallRecord& call) {
   put_usage(object, call.usage, call.usd);
   object["usage_estimated"] = call.usage_estimated;
   object["cut_by_length"] = call.cut_by_length;
+  if (call.signals) object["signals"] = signals_value(*call.signals);
   return object;
 }
 

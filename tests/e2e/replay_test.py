@@ -22,7 +22,7 @@ ANSWER = "The answer "
 SECRET = "sk-a-secret-of-the-test"
 
 BEHAVIOURS = sorted(name[4:].replace("_", "-") for name in dir(Handler) if name.startswith("act_"))
-POLICIES = ("edge", "cloud", "random", "fixed", "difficulty", "hybridflow")
+POLICIES = ("edge", "cloud", "random", "fixed", "difficulty", "hybridflow", "spar", "knn", "zcl", "frugal", "pacer")
 PLANS = ("always", "always", "never")
 BUDGETS = ([], ["--budget-usd", "0.02"], ["--budget-usd", "0.004"], ["--budget-usd", "0"], ["--budget-tokens", "3000"])
 DEADLINES = ("3s", "1500ms", "700ms", "200ms")

@@ -90,6 +90,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
         self.server.stub.released.wait(20)
 
+    def act_stall_then_end(self, body, count):
+        self.begin("text/event-stream")
+        self.chunk(self.piece("half"))
+        self.wfile.flush()
+        self.server.stub.released.wait(60)
+        self.chunk(self.piece(" and half", "stop"))
+        self.chunk("data: [DONE]\n\n")
+        self.end()
+
+    def act_stall_until_left(self, body, count):
+        self.begin("text/event-stream")
+        self.chunk(self.piece("half"))
+        self.wfile.flush()
+        self.connection.settimeout(60)
+        if self.connection.recv(1) == b"":
+            self.server.stub.left.release()
+
+    def act_silent(self, body, count):
+        self.server.stub.released.wait(20)
+
     def act_not_json(self, body, count):
         self.begin("text/html")
         self.chunk("<html>a login page</html>")
@@ -114,6 +134,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def act_control(self, body, count):
         self.stream(["\x1b]0;title\x07red ", "\x9b31m alert\x7f"], 100, 9)
+
+    def act_sure(self, body, count):
+        self.stream_with_logprobs(-0.01, body)
+
+    def act_unsure(self, body, count):
+        self.stream_with_logprobs(-2.5, body)
 
     def act_whole(self, body, count):
         answer = {"choices": [{"message": {"role": "assistant", "content": "Answer: 7"}, "finish_reason": "stop"}],
@@ -148,6 +174,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def end(self):
         self.wfile.write(b"0\r\n\r\n")
+
+    def stream_with_logprobs(self, logprob, body):
+        self.begin("text/event-stream")
+        for text in ("The edge says 5. ", "Answer: 5"):
+            choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+            if body.get("logprobs"):
+                top = [{"token": text, "logprob": logprob}, {"token": "?", "logprob": logprob - 1}]
+                choice["logprobs"] = {"content": [{"token": text, "logprob": logprob, "top_logprobs": top}]}
+            self.chunk("data: " + json.dumps({"choices": [choice]}) + "\n\n")
+        self.chunk(self.piece("", "stop"))
+        usage = {"prompt_tokens": 90, "completion_tokens": 8}
+        self.chunk("data: " + json.dumps({"choices": [], "usage": usage}) + "\n\n")
+        self.chunk("data: [DONE]\n\n")
+        self.end()
 
     def piece(self, text, finish=None):
         return "data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}) + "\n\n"
@@ -191,6 +231,7 @@ class Stub:
         self.headers = []
         self.paths = []
         self.arrived = threading.Semaphore(0)
+        self.left = threading.Semaphore(0)
         self.released = threading.Event()
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.stub = self

@@ -37,15 +37,15 @@ TEST(Prepared, TrainingAndServingSeeTheSameInputs) {
     EXPECT_THAT(examples[i].prior, testing::ElementsAreArray(prior_features(input)));
 
     // Training hides some voters of some queries; what it shows is shown as serving would.
-    const AttemptFeatures served = attempt_features(input, item.attempt);
+    const AttemptFeatures served = attempt_features(input, item.last_look().attempt);
     const auto own = std::span(served).subspan(kPriorFeatures);
     ASSERT_EQ(examples[i].attempt.size(), own.size());
     const bool sees_voters = examples[i].attempt[kHasVotersFeature - kPriorFeatures] > 0;
-    with_voters += item.attempt.voters > 0 ? 1 : 0;
-    hidden += item.attempt.voters > 0 && !sees_voters ? 1 : 0;
+    with_voters += item.voters() > 0 ? 1 : 0;
+    hidden += item.voters() > 0 && !sees_voters ? 1 : 0;
     if (!std::ranges::equal(examples[i].attempt, own)) continue;
     ++with_all_voters;
-    EXPECT_EQ(*examples[i].kept, item.kept_correct);
+    EXPECT_EQ(*examples[i].kept, item.last_look().correct);
   }
   EXPECT_GT(with_all_voters, examples.size() / 2);
   EXPECT_NEAR(static_cast<double>(hidden) / static_cast<double>(with_voters), 0.25, 0.1);

@@ -21,7 +21,7 @@ class RecordedRun {
   explicit RecordedRun(std::uint64_t seed) : rng_(seed) {
     wire::LogHeader header;
     header.program = "1.2.3";
-    header.policy = live_policy_names()[rng_.below(live_policy_names().size())];
+    header.policy = policy_names()[rng_.below(policy_names().size())];
     Endpoint edge;
     edge.name = "edge";
     edge.max_in_flight = 2;

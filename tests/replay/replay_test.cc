@@ -17,7 +17,9 @@ namespace {
 
 Result<ReplayReport> replay_text(const std::string& text) {
   std::istringstream log(text);
-  return replay(log, "run.log");
+  return replay(log, "run.log", [](const std::string& digest) -> ModelSource::result_type {
+    return fail(Code::kInvalidInput, "there are no weights " + digest);
+  });
 }
 
 std::string recorded(std::uint64_t seed) {
@@ -106,10 +108,10 @@ TEST(Replay, AChangedRecordIsNamed) {
 }
 
 TEST(Replay, AChangeWithoutConsequenceIsNamedToo) {
-  // Nothing uses it yet, so every command comes out the same.
-  const std::string_view unused = R"("mean_logprob":"-0.1")";
+  // Nothing but a trained model uses it, so every command comes out the same.
+  const std::string_view unused = R"("foreign":0)";
   std::string log = recorded_with(unused);
-  replace_once(log, unused, R"("mean_logprob":"-0.2")");
+  replace_once(log, unused, R"("foreign":1)");
   const auto report = replay_text(log);
   ASSERT_TRUE(report.has_value());
   EXPECT_FALSE(report->is_identical());
@@ -223,7 +225,8 @@ std::string complaint_about_second(std::string_view line) {
   const std::string log = recorded(10);
   const std::string more =
       R"({"at":9,"event":{"QueryArrived":{"query":1,"budget":{"usd":null,"cloud_tokens":null,)"
-      R"("deadline":null},"plan":true,"plan_given":true,"local_only":false,"question_bytes":1,)"
+      R"("deadline":null},"plan":true,"plan_given":true,"local_only":false,"among":[],"answer_tokens":null,)"
+      R"("question_bytes":1,)"
       R"("features":{"words":0,"numbers":0,"operators":0,"choices":0,"code":0,"foreign":0,)"
       R"("difficulty":0,"category":0,"edge_text":"0","cloud_text":"0"},)"
       R"("seed":0}},"commands":[]})"

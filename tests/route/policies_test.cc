@@ -265,6 +265,51 @@ TEST(Spar, TimeWithoutAPriceMakesAnAttemptBeatTheBareCloud) {
   EXPECT_EQ(decision.action, Action::kRun);
 }
 
+TEST(Spar, AsksFewerVotersTheDearerTheirTime) {
+  World world(true, kCent * 2);
+  const std::vector<Duration> times(2, std::chrono::seconds(1));
+  world.input().voters = 2;
+  world.input().vote_times = times;
+  world.input().around.edge_places = 9;
+  int last = 2;
+  std::vector<int> asked;
+  for (const double price : {0.0, 0.001, 0.01, 0.02, 0.05, 0.1, 0.5}) {
+    PolicyOptions options;
+    options.spar.second_price = price;
+    const Decision decision = policy("spar", options)->choose(world.input());
+    const int votes = decision.action == Action::kAttempt ? decision.votes : 0;
+    EXPECT_LE(votes, last) << price;
+    last = votes;
+    asked.push_back(votes);
+  }
+  EXPECT_EQ(asked.front(), 2) << "time is free";
+  EXPECT_EQ(asked.back(), 0);
+}
+
+TEST(Spar, LooksBeforeEachVoteWhereCallsRunOneAfterTheOther) {
+  World world(true, kCent * 2);
+  const std::vector<Duration> times(2, std::chrono::milliseconds(10));
+  RouteInput& input = world.input();
+  input.voters = 2;
+  input.vote_times = times;
+  PolicyOptions options;
+  options.spar.second_price = 0.01;
+  auto router = policy("spar", options);
+  const Decision first = router->choose(input);
+  ASSERT_EQ(first.action, Action::kAttempt);
+  EXPECT_EQ(first.votes, 0);
+  Attempt alone;
+  const Decision second = router->review(input, alone);
+  ASSERT_EQ(second.action, Action::kAttempt);
+  EXPECT_EQ(second.votes, 1);
+  EXPECT_EQ(second.tier, Tier::kEdge);
+  Attempt all;
+  all.voters = 2;
+  EXPECT_EQ(router->review(input, all).action, Action::kRun) << "nobody is left to ask";
+  options.spar.second_price = 50;
+  EXPECT_EQ(policy("spar", options)->review(input, alone).action, Action::kRun);
+}
+
 TEST(Spar, EscalatesWhatTheVotesDoubt) {
   World world(true, kCent * 2);
   auto router = policy("spar");

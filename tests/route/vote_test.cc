@@ -51,5 +51,14 @@ TEST(VoteWeight, GrowsWithAccuracyAndIsNeverNegative) {
   EXPECT_LT(vote_weight(0.99), vote_weight(1) + 1e-12);
 }
 
+TEST(TimeOfCalls, CallsStartInOrderAsPlacesBecomeFree) {
+  const std::vector<Duration> calls = {Duration(5), Duration(2), Duration(2), Duration(4)};
+  EXPECT_EQ(time_of_calls(calls, 1), Duration(13));
+  EXPECT_EQ(time_of_calls(calls, 2), Duration(8)) << "5 and 2 + 2 + 4";
+  EXPECT_EQ(time_of_calls(calls, 3), Duration(6));
+  EXPECT_EQ(time_of_calls(calls, 1000), Duration(5));
+  EXPECT_EQ(time_of_calls({}, 1), Duration(0));
+}
+
 }  // namespace
 }  // namespace hf

@@ -164,11 +164,11 @@ TEST(EventLog, LinesLookAsDocumented) {
   EXPECT_EQ(
       without_sums(out),
       R"({"at":5,"event":{"CallDone":{"call":3,"usage":{"prompt":100,"cached":20,"completion":9},)"
-      R"("output_bytes":27,"cut_by_length":false,)"
+      R"("output_bytes":27,"cut_by_length":false,"has_answer":true,)"
       R"("signals":{"mean_logprob":"-0.1","low_logprob":null,"margin":"0.5"}}},)"
       R"("commands":[{"StartCall":{"call":4,"query":1,"kind":"Subtask","prompt":"Sink",)"
       R"("subtask":2,"endpoint":1,"max_tokens":512,"inputs":[0,1],"give_up":20000000000,)"
-      R"("priority":30,"worst":{"usd":0,"cloud_tokens":0}}},)"
+      R"("priority":30,"is_attempt":false,"worst":{"usd":0,"cloud_tokens":0}}},)"
       R"({"FinishQuery":{"query":1,"outcome":"Degraded"}}],)"
       "\"sum\":\"SUM\"}\n"
       R"({"cut":{"reason":"No space left on device"},"sum":"SUM"})"
@@ -240,13 +240,14 @@ TEST(EventLog, AnEventIsReadStrictly) {
   EXPECT_EQ(about(R"({"PlanEnded":{"query":1,"outcome":"Complete","sink":null,"pruned":1}})"),
             ".PlanEnded.pruned must be a list");
   const std::string done = R"({"CallDone":{"call":1,"usage":null,"output_bytes":4294967296,)";
-  EXPECT_EQ(about(done + R"("cut_by_length":0,"signals":null}})"),
+  EXPECT_EQ(about(done + R"("cut_by_length":0,"has_answer":true,"signals":null}})"),
             ".CallDone.output_bytes must be a whole number that fits");
   const std::string cut = R"({"CallDone":{"call":1,"usage":null,"output_bytes":1,)";
-  EXPECT_EQ(about(cut + R"("cut_by_length":0,"signals":null}})"),
+  EXPECT_EQ(about(cut + R"("cut_by_length":0,"has_answer":true,"signals":null}})"),
             ".CallDone.cut_by_length must be true or false");
   const std::string signals =
-      R"({"CallDone":{"call":1,"usage":null,"output_bytes":1,"cut_by_length":false,"signals":)";
+      R"({"CallDone":{"call":1,"usage":null,"output_bytes":1,"cut_by_length":false,)"
+      R"("has_answer":true,"signals":)";
   EXPECT_EQ(about(signals + R"({"mean_logprob":0.5,"margin":"0"}}})"),
             ".CallDone.signals.mean_logprob must be a text");
   EXPECT_EQ(about(signals + R"({"mean_logprob":"1x","margin":"0"}}})"),
