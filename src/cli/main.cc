@@ -28,6 +28,7 @@
 #include "cli/profile.h"
 #include "cli/replay.h"
 #include "cli/route_status.h"
+#include "cli/serve.h"
 #include "cli/simulate.h"
 #include "cli/train.h"
 #include "cli/version.h"
@@ -284,6 +285,18 @@ void add_profile(CLI::App& app, ProfileOptions& options) {
   command.add_flag("--json", options.json, "Print the summary as JSON");
 }
 
+void add_serve(CLI::App& app, ServeOptions& options) {
+  CLI::App& command = *app.add_subcommand("serve", "Serve OpenAI-compatible chat completions");
+  command.add_option("--listen", options.listen, "HOST:PORT (port 0: any) or unix:PATH")
+      ->capture_default_str();
+  add_config_options(command, options.config);
+  add_planner_option(command, options.config);
+  command.add_flag("--allow-anyone", options.allow_anyone,
+                   "Listen where others can reach it, although there are no keys");
+  command.add_option("--drain", options.drain, "Time for running queries to end after a signal")
+      ->capture_default_str();
+}
+
 #ifdef HF_ENGINE
 void add_engine(CLI::App& app, engine::EngineOptions& options) {
   CLI::App& command = *app.add_subcommand("engine", "Serve one local model over HTTP");
@@ -339,6 +352,7 @@ struct Commands {
   ExplainOptions explain;
   FeedbackOptions feedback;
   RouteStatusOptions route_status;
+  ServeOptions serve;
   DoctorOptions doctor;
   bool version_json = false;
 #ifdef HF_ENGINE
@@ -362,6 +376,7 @@ void add_commands(CLI::App& app, Commands& commands) {
   add_explain(app, commands.explain);
   add_feedback(app, commands.feedback);
   add_route(app, commands.route_status);
+  add_serve(app, commands.serve);
   CLI::App& doctor = *app.add_subcommand("doctor", "Check the installation, models and endpoints");
   add_config_options(doctor, commands.doctor.config);
   doctor.add_flag("--json", commands.doctor.json, "As JSON");
@@ -408,6 +423,7 @@ int run_command(const CLI::App& app, Commands& commands) {
   if (app.got_subcommand("explain")) return run_explain(commands.explain);
   if (app.got_subcommand("feedback")) return run_feedback(commands.feedback);
   if (app.got_subcommand("route")) return run_route_status(commands.route_status);
+  if (app.got_subcommand("serve")) return run_serve(commands.serve);
   if (app.got_subcommand("ledger")) return run_ledger(commands.ledger);
   if (app.got_subcommand("models")) {
     commands.models.getenv = [](const char* name) -> const char* { return std::getenv(name); };

@@ -28,10 +28,30 @@ constexpr std::size_t kKeptBuffer = 64 * 1024;  // An idle connection keeps no m
 constexpr std::chrono::milliseconds kLingerTime{2'000};
 constexpr auto kNever = std::chrono::steady_clock::time_point::max();
 
+std::string_view code_of(int status) {
+  switch (status) {
+    case 408:
+      return "request_timeout";
+    case 413:
+      return "request_too_large";
+    case 417:
+      return "expectation_failed";
+    case 431:
+      return "headers_too_large";
+    case 500:
+      return "internal_error";
+    case 503:
+      return "too_many_connections";
+    default:
+      return "invalid_http";
+  }
+}
+
 // In OpenAI's form. REQUIRES: nothing in the message that JSON would escape.
 std::string error_body(int status, std::string_view message) {
-  return fmt::format(R"({{"error":{{"message":"{}","type":"{}","param":null,"code":null}}}})",
-                     message, status < 500 ? "invalid_request_error" : "server_error");
+  return fmt::format(R"({{"error":{{"message":"{}","type":"{}","param":null,"code":"{}"}}}})",
+                     message, status < 500 ? "invalid_request_error" : "server_error",
+                     code_of(status));
 }
 
 std::string http_date() {
@@ -135,6 +155,14 @@ class Exchange final : public Responder {
 
 }  // namespace
 
+void tell_if_drained(const std::shared_ptr<Hub>& hub) {
+  if (!hub->drained || !hub->connections.empty()) return;
+  asio::post(hub->executor, [hub, done = std::move(hub->drained)]() mutable {
+    if (hub->is_alive) done();
+  });
+  hub->drained = nullptr;
+}
+
 Connection::Connection(Socket socket, std::shared_ptr<Hub> hub)
     : socket_(std::move(socket)),
       timer_(socket_.get_executor()),
@@ -167,6 +195,7 @@ void Connection::close() {
   gone_ = nullptr;
   if (is_refused_) --hub_->refused;
   hub_->connections.erase(shared_from_this());
+  tell_if_drained(hub_);
 }
 
 void Connection::read() {
@@ -345,6 +374,7 @@ void Connection::give_up() {
 void Connection::put_head(int status, std::string_view content_type, const Headers& headers,
                           std::optional<std::size_t> length) {
   HF_ASSERT(status >= 200 && status < 600);
+  keep_alive_ = keep_alive_ && !hub_->is_draining;
   const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status)));
   fmt::format_to(std::back_inserter(pending_), "HTTP/1.1 {} {}\r\n", status,
                  std::string_view(reason.data(), reason.size()));
@@ -402,7 +432,7 @@ void Connection::finish() {
   release_if_large(outgoing_);
   outgoing_at_ = 0;
   release_if_large(pending_);
-  if (keep_alive_) {
+  if (keep_alive_ && !hub_->is_draining) {
     state_ = State::kIdle;
     return advance();
   }

@@ -39,9 +39,14 @@ struct Hub {
   ServerLimits limits;
   Executor executor;
   std::set<std::shared_ptr<Connection>> connections = {};
-  std::uint32_t refused = 0;  // How many of them are there only to be told so.
-  bool is_alive = true;       // False once the server is destroyed: nobody is called back any more.
+  std::uint32_t refused = 0;                     // How many of them are there only to be told so.
+  bool is_draining = false;                      // No connection is kept for a further request.
+  std::move_only_function<void()> drained = {};  // To be called when it has no connection left.
+  bool is_alive = true;  // False once the server is destroyed: nobody is called back any more.
 };
+
+// Calls `drained` in a later turn if it is due.
+void tell_if_drained(const std::shared_ptr<Hub>& hub);
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
@@ -51,6 +56,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void serve();
   // Answers 503 without reading and closes.
   void refuse();
+  // Closes unless an answer is owed or a request is on its way.
+  void close_if_idle() {
+    if (state_ == State::kIdle) close();
+  }
   // Closes at once; the pending answer's on_close is called in a later turn.
   void close();
 

@@ -65,12 +65,22 @@ class Server final : public HttpServer {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
+  void drain(std::move_only_function<void()> done) override {
+    error_code ignored;
+    acceptor_->close(ignored);
+    hub_->is_draining = true;
+    hub_->drained = std::move(done);
+    const auto connections = hub_->connections;
+    for (const auto& connection : connections) connection->close_if_idle();
+    tell_if_drained(hub_);
+  }
+
   std::string address() const override { return address_; }
 
  private:
   static void accept(const std::shared_ptr<Acceptor>& acceptor, const std::shared_ptr<Hub>& hub) {
     acceptor->async_accept([acceptor, hub](const error_code& error, Socket socket) {
-      if (!hub->is_alive) return;
+      if (!hub->is_alive || !acceptor->is_open()) return;
       if (!error) {
         take(std::move(socket), hub);
       } else if (error != asio::error::connection_aborted) {
@@ -84,7 +94,7 @@ class Server final : public HttpServer {
                            const std::shared_ptr<Hub>& hub) {
     const auto timer = std::make_shared<SteadyTimer>(hub->executor, kAcceptPause);
     timer->async_wait([timer, acceptor, hub](const error_code&) {
-      if (hub->is_alive) accept(acceptor, hub);
+      if (hub->is_alive && acceptor->is_open()) accept(acceptor, hub);
     });
   }
 

@@ -78,6 +78,10 @@ class HttpServer {
   virtual ~HttpServer() =
       default;  // Stops listening, closes every connection, removes the socket file.
 
+  // Takes no more connections, closes those that wait for a request, and the others behind the
+  // answer that they owe. Calls `done` once, in a later turn, when none is left. To be called once.
+  virtual void drain(std::move_only_function<void()> done) = 0;
+
   // As it really is: "127.0.0.1:41823" or "unix:/run/x.sock".
   [[nodiscard]] virtual std::string address() const = 0;
 };

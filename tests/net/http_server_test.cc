@@ -210,8 +210,9 @@ TEST_F(ServerTest, ForgottenRequestIsAnswered500) {
   serve([](const Request&, const Answer&) {});
   const std::string text = all_of(get("/"));
   EXPECT_TRUE(text.starts_with("HTTP/1.1 500 ")) << text;
-  EXPECT_TRUE(text.ends_with(
-      R"("The request was not answered.","type":"server_error","param":null,"code":null}})"))
+  EXPECT_TRUE(
+      text.ends_with(R"("The request was not answered.","type":"server_error","param":null,)"
+                     R"("code":"internal_error"}})"))
       << text;
 }
 

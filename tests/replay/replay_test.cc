@@ -225,8 +225,8 @@ std::string complaint_about_second(std::string_view line) {
   const std::string log = recorded(10);
   const std::string more =
       R"({"at":9,"event":{"QueryArrived":{"query":1,"budget":{"usd":null,"cloud_tokens":null,)"
-      R"("deadline":null},"plan":true,"plan_given":true,"local_only":false,"among":[],"answer_tokens":null,)"
-      R"("question_bytes":1,)"
+      R"("deadline":null},"plan":true,"plan_given":true,"local_only":false,)"
+      R"("among":[],"answer_tokens":null,"question_bytes":1,)"
       R"("features":{"words":0,"numbers":0,"operators":0,"choices":0,"code":0,"foreign":0,)"
       R"("difficulty":0,"category":0,"edge_text":"0","cloud_text":"0"},)"
       R"("seed":0}},"commands":[]})"
