@@ -21,6 +21,7 @@
 #include "cli/live_view.h"
 #include "cli/output.h"
 #include "cli/version.h"
+#include "eval/text_file.h"
 #include "net/event_loop.h"
 #include "runtime/recorder.h"
 #include "runtime/runtime.h"
@@ -247,9 +248,15 @@ Result<void> choose_planner(const std::string& name, Config& config) {
 }  // namespace
 
 void say_without_cloud(const ConfigOptions& options, const Config& config) {
-  const bool has_cloud = std::ranges::any_of(
-      config.endpoints, [](const EndpointConfig& e) { return e.endpoint.tier == Tier::kCloud; });
-  if (has_cloud || !options.file.empty()) return;
+  const auto has = [&](Tier tier) {
+    return std::ranges::any_of(config.endpoints,
+                               [&](const EndpointConfig& e) { return e.endpoint.tier == tier; });
+  };
+  if (config.policy == "cloud" && !has(Tier::kCloud))
+    return void(complain("no cloud endpoint is configured, so all of it runs on the edge.", 0));
+  if (config.policy == "edge" && !has(Tier::kEdge))
+    return void(complain("no edge endpoint is configured, so all of it goes to the cloud.", 0));
+  if (has(Tier::kCloud) || !options.file.empty()) return;
   complain(
       "no cloud is configured, so everything runs on the edge model; try --lab, or --config "
       "FILE.",
@@ -295,6 +302,8 @@ int run_ask(const AskOptions& options) {
   const LiveView::Style style = choose_style(options);
   std::unique_ptr<Recorder> recorder;
   if (!options.record.empty()) {
+    if (eval::names_same_file(options.record, options.config.file))
+      return complain("--record would replace the configuration.", kBadUsage);
     auto created = Recorder::create(options.record, HF_VERSION);
     if (!created) return complain(created.error().message, kBadUsage);
     recorder = *std::move(created);

@@ -27,12 +27,13 @@ Result<RuntimeOptions> runtime_options() {
   const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size() - 1);
   if (length <= 0)
     return fail(Code::kInternal, "The path of this program cannot be read from /proc/self/exe.");
-  HF_TRY(const auto models, model_directory([](const char* name) { return std::getenv(name); }));
+  // Where there is no place for models, only who needs one has to know.
+  const auto models = model_directory([](const char* name) { return std::getenv(name); });
   HF_TRY(std::string runtime, runtime_directory(process_environment()));
   const auto getenv = [](const char* name) -> const char* { return std::getenv(name); };
   HF_TRY(const auto ledger, store::default_ledger_path(getenv));
   return RuntimeOptions{.program = std::string(path.data(), static_cast<std::size_t>(length)),
-                        .model_directory = models,
+                        .model_directory = models.value_or(""),
                         .runtime_directory = std::move(runtime),
                         .ledger_path = ledger.string()};
 }

@@ -60,11 +60,12 @@ Result<Loaded> load(const EvalRouteOptions& options) {
   loaded.rows_left_out = chosen.rows_left_out + loaded.data.rows_left_out;
   if (options.graphs.empty()) return loaded;
   std::string text;
-  if (options.graphs != "asynchow") {
+  const bool is_shipped = options.graphs == "asynchow";
+  if (!is_shipped) {
     HF_TRY(text, eval::read_text_file(options.graphs));
   }
   HF_TRY(const auto graphs,
-         eval::read_graphs(text.empty() ? sim::embedded_asynchow() : std::string_view(text),
+         eval::read_graphs(is_shipped ? sim::embedded_asynchow() : std::string_view(text),
                            options.graphs));
   HF_TRY(const eval::Composed composed, eval::compose(chosen.dataset, graphs, kComposeSeed));
   loaded.single = std::move(loaded.data);

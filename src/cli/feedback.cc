@@ -13,6 +13,9 @@ namespace hf::cli {
 namespace {
 
 Result<std::string> take_feedback(const FeedbackOptions& options) {
+  // The command line lets a value pass that is no number.
+  if (!(options.correct >= 0 && options.correct <= 1))
+    return fail(Code::kInvalidInput, "--correct must be a number from 0 to 1.");
   HF_TRY(store::RunStore history, open_history());
   HF_CHECK(history.check());
   HF_TRY(const store::RunRow run, history.find(options.run));

@@ -76,6 +76,11 @@ Result<std::vector<OutcomeRow>> import_rows(const ImportOptions& options) {
 }  // namespace
 
 int run_import(const ImportOptions& options) {
+  for (const std::string& file : options.files) {
+    if (!eval::names_same_file(file, options.out)) continue;
+    return complain(fmt::format("--out would replace '{}', which is to be imported.", file),
+                    kBadUsage);
+  }
   const auto rows = import_rows(options);
   if (!rows) return complain(rows.error().message, kBadUsage);
   const auto written = eval::write_text_file(options.out, eval::outcome_text(*rows));

@@ -49,9 +49,8 @@ void add_planner_option(CLI::App& command, ConfigOptions& options) {
 }
 
 void add_policy_option(CLI::App& command, std::string& policy) {
-  command.add_option("--policy", policy, "Routing policy")
-      ->check(
-          CLI::IsMember(std::vector<std::string>(policy_names().begin(), policy_names().end())));
+  const std::vector<std::string> names(policy_names().begin(), policy_names().end());
+  command.add_option("--policy", policy, "Routing policy")->check(CLI::IsMember(names));
 }
 
 // CLI11 takes -1 for the largest number there is.
@@ -62,6 +61,11 @@ std::uint64_t read_seed(const std::string& text) {
   if (error == std::errc() && stopped == end) return seed;
   throw CLI::ValidationError("--seed", fmt::format("'{}' is not a whole number from 0 to {}", text,
                                                    std::numeric_limits<std::uint64_t>::max()));
+}
+
+void add_seed_option(CLI::App& command, std::uint64_t& seed) {
+  const auto read = [&seed](const std::string& text) { seed = read_seed(text); };
+  command.add_option_function<std::string>("--seed", read, "Seed of everything random");
 }
 
 // An option that is there but empty (`--budget-usd "$LIMIT"`, the variable not set) must not pass
@@ -92,9 +96,7 @@ void add_ask(CLI::App& app, AskOptions& options) {
   command.add_option("--budget-usd", options.budget_usd, "Hard limit in dollars");
   command.add_option("--budget-tokens", options.budget_tokens, "Hard limit in cloud tokens");
   command.add_option("--deadline", options.deadline, "Hard limit in time, for example 20s");
-  command.add_option_function<std::string>(
-      "--seed", [&options](const std::string& text) { options.seed = read_seed(text); },
-      "Seed of everything random");
+  add_seed_option(command, options.seed);
   command.add_option("--record", options.record, "Write the run's event log to this file");
   command.add_option("--scope", options.scope, "Spend from this scope of the configured ledger");
   command.add_flag("--local", options.local, "Let nothing of this question leave for the cloud");
@@ -216,7 +218,7 @@ void add_train(CLI::App& app, TrainOptions& options) {
   command.add_option("outcomes", options.outcomes, "Files of outcome lines")->required();
   command.add_option("--out", options.out, "File for the weights")->required();
   command.add_option("--report", options.report, "Folder for a page with plots");
-  command.add_option("--seed", options.seed, "Of what is drawn")->capture_default_str();
+  add_seed_option(command, options.seed);
 }
 
 void add_import(CLI::App& app, ImportOptions& options) {
@@ -279,9 +281,7 @@ void add_profile(CLI::App& app, ProfileOptions& options) {
                   "endpoints that share a machine")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  command.add_option_function<std::string>(
-      "--seed", [&options](const std::string& text) { options.seed = read_seed(text); },
-      "Seed of everything random");
+  add_seed_option(command, options.seed);
   command.add_flag("--json", options.json, "Print the summary as JSON");
 }
 

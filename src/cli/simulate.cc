@@ -18,6 +18,7 @@
 
 #include "cli/ask.h"
 #include "cli/environment.h"
+#include "eval/text_file.h"
 #include "sim/embedded.h"
 #include "sim/sweep.h"
 #include "sim/words.h"
@@ -223,6 +224,8 @@ int run_simulate(const SimulateOptions& options) {
                     kBadUsage);
   }
   std::FILE* trace = options.trace == "-" ? stdout : nullptr;
+  if (!options.trace.empty() && eval::names_same_file(options.trace, options.world))
+    return complain("--trace would replace the world.", kBadUsage);
   if (!options.trace.empty() && trace == nullptr) {
     file.reset(std::fopen(options.trace.c_str(), "we"));
     trace = file.get();

@@ -21,6 +21,12 @@ namespace hf::cli {
 int run_train(const TrainOptions& options) {
   const auto started = std::chrono::steady_clock::now();
   const std::vector<std::filesystem::path> files(options.outcomes.begin(), options.outcomes.end());
+  for (const std::filesystem::path& file : files) {
+    if (!eval::names_same_file(file, options.out)) continue;
+    return complain(
+        fmt::format("--out would replace '{}', which it is to train from.", file.string()),
+        kBadUsage);
+  }
   const auto dataset = eval::load_outcomes(files);
   if (!dataset) return complain(dataset.error().message, kBadUsage);
   const auto trained = eval::train_on(*dataset, files, options.seed);

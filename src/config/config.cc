@@ -79,6 +79,9 @@ Result<Timeouts> read_timeouts(const Table& table) {
   HF_TRY(const auto first_token, table.duration("first_token"));
   HF_TRY(const auto gap, table.duration("gap"));
   HF_TRY(const auto total, table.duration("total"));
+  for (const auto& each : {connect, first_token, gap, total}) {
+    if (each && *each <= Duration{}) return table.error("a timeout must be longer than zero.");
+  }
   timeouts.connect = connect.value_or(timeouts.connect);
   timeouts.first_token = first_token.value_or(timeouts.first_token);
   timeouts.gap = gap.value_or(timeouts.gap);

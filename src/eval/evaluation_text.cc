@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -90,16 +91,24 @@ std::string targets_text(const Targets& targets) {
   std::string text = "\nTargets set before anything was measured:\n";
   for (const Target& target : targets.targets) {
     text += wrapped(fmt::format("{}: {}", target.name, target.statement), 0, 98);
-    text += fmt::format("  {:.3f} ({:.3f} to {:.3f}), wanted {} {:g}: {}\n", target.measured.value,
-                        target.measured.low, target.measured.high,
-                        target.is_at_least ? "at least" : "at most", target.goal,
-                        target.is_hit ? "hit" : "missed");
+    if (std::isnan(target.measured.value)) {
+      text += fmt::format("  {}: there is nothing to compare with\n", verdict_of(target));
+      continue;
+    }
+    text +=
+        fmt::format("  {:.3f} ({:.3f} to {:.3f}), wanted {} {:g}: {}\n", target.measured.value,
+                    target.measured.low, target.measured.high,
+                    target.is_at_least ? "at least" : "at most", target.goal, verdict_of(target));
     if (!target.note.empty()) text += wrapped(target.note, 2, 98);
   }
   text +=
       "\nAdaptive against the best fixed threshold (the paper: .7940 against .6329).\n"
       "Utility: part of the clairvoyant's gain, mean over the budgets 5, 10, 25 and 50 %.\n";
   for (const Headline& row : targets.headline) {
+    if (std::isnan(row.utility.value)) {
+      text += fmt::format("  {:22}not defined here: there is nothing to gain\n", row.policy);
+      continue;
+    }
     text += fmt::format("  {:22}{:.4f} ({:.4f} to {:.4f})", row.policy, row.utility.value,
                         row.utility.low, row.utility.high);
     if (&row != &targets.headline.front()) {

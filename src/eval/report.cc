@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -213,7 +214,7 @@ std::string targets_section(const Targets& targets) {
         escaped_markup(target.name), escaped_markup(target.statement), escaped_markup(target.note),
         target.measured.value, target.measured.low, target.measured.high,
         target.is_at_least ? "&ge;" : "&le;", target.goal, target.is_hit ? "hit" : "missed",
-        target.is_hit ? "hit" : "missed");
+        verdict_of(target));
   }
   out +=
       "</table></div>\n<h2>Adaptive against the best fixed threshold</h2>\n<p>Utility: part of "
@@ -222,6 +223,11 @@ std::string targets_section(const Targets& targets) {
       "very rows.</p>\n<div class=\"scroll\"><table><tr><th>policy</th><th>utility</th><th>95 %"
       "</th><th>difference</th><th>95 %</th></tr>\n";
   for (const Headline& row : targets.headline) {
+    if (std::isnan(row.utility.value)) {
+      out += fmt::format("<tr><td>{}</td><td colspan=\"4\">not defined here</td></tr>\n",
+                         escaped_markup(row.policy));
+      continue;
+    }
     out += fmt::format("<tr><td>{}</td><td>{:.4f}</td><td>{:.4f} to {:.4f}</td>",
                        escaped_markup(row.policy), row.utility.value, row.utility.low,
                        row.utility.high);

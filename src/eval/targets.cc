@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <string_view>
@@ -27,6 +28,10 @@ constexpr int kThresholds = 61;  // Fixed ones that are tried, from the lowest o
 constexpr double kLowestThreshold = -0.05;
 constexpr double kThresholdStep = 0.01;
 
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr BootstrapInterval kUndefined{kNaN, kNaN, kNaN};
+
+// What is not defined is not met.
 bool is_met(double value, double goal, bool is_at_least) {
   return is_at_least ? value >= goal : value <= goal;
 }
@@ -73,8 +78,10 @@ class Measuring {
     result_.targets.push_back(std::move(target));
   }
 
+  // Of nothing to be compared with, or less, there is no ratio.
   [[nodiscard]] BootstrapInterval ratio(std::span<const double> above,
                                         std::span<const double> below) const {
+    if (!(std::reduce(below.begin(), below.end()) > 0)) return kUndefined;
     return Resamples(above.size(), base_.resamples, kResampleSeed).ratio(above, below);
   }
 
@@ -142,7 +149,7 @@ class Measuring {
          .note = "the most dollars above the budget"});
     add({.name = "d, use",
          .statement = "at least 97 % of the budget used where it binds",
-         .measured = {least, least, least},
+         .measured = binding > 0 ? BootstrapInterval{least, least, least} : kUndefined,
          .goal = 0.97,
          .note = fmt::format("least of {} settings of spar that bind: {}", binding, where)});
   }
@@ -308,6 +315,11 @@ class Measuring {
 };
 
 }  // namespace
+
+std::string_view verdict_of(const Target& target) {
+  if (std::isnan(target.measured.value)) return "not defined here";
+  return target.is_hit ? "hit" : "missed";
+}
 
 Result<Targets> measure_targets(const Prepared& data, const Prepared* composed,
                                 const std::shared_ptr<const learn::Model>& model,

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -18,14 +19,17 @@
 namespace hf::eval {
 
 struct Target {
-  std::string name;       // "a".."f", "headline".
-  std::string statement;  // What was aimed at.
-  BootstrapInterval measured;
+  std::string name;            // "a".."f", "headline".
+  std::string statement;       // What was aimed at.
+  BootstrapInterval measured;  // Not a number where it is not defined: no gain to compare with.
   double goal = 0;
   bool is_at_least = true;  // Or at most.
   bool is_hit = false;
   std::string note;  // The same elsewhere, and what else is to be known.
 };
+
+// "hit", "missed" or "not defined here".
+[[nodiscard]] std::string_view verdict_of(const Target& target);
 
 struct Headline {
   std::string policy;

@@ -1,6 +1,7 @@
 #include "eval/text_file.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <system_error>
 
 namespace hf::eval {
 namespace {
@@ -139,11 +141,27 @@ Result<void> write_text_file(const std::filesystem::path& path, std::string_view
     if (!packed) return fail(Code::kInternal, "zlib failed; there may be too little memory.");
     text = *packed;
   }
-  File file(std::fopen(path.c_str(), "wb"));
+  // Beside it first, so that nobody ever sees half of it and a full disk costs no old file. What is
+  // no ordinary file (a pipe, a device) is written to as it is.
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  const bool is_replaced = !std::filesystem::exists(status) || is_regular_file(status);
+  std::filesystem::path beside = path;
+  if (is_replaced) beside += fmt::format(".{}.part", ::getpid());
+  File file(std::fopen(beside.c_str(), "wb"));
   if (!file) return no_access(path, "written");
-  const bool is_written = std::fwrite(text.data(), 1, text.size(), file.get()) == text.size();
-  if (std::fclose(file.release()) != 0 || !is_written) return no_access(path, "written");
-  return {};
+  bool is_written = std::fwrite(text.data(), 1, text.size(), file.get()) == text.size();
+  is_written = std::fclose(file.release()) == 0 && is_written;
+  if (is_written && is_replaced) is_written = std::rename(beside.c_str(), path.c_str()) == 0;
+  if (is_written) return {};
+  const auto failed = no_access(path, "written");
+  if (is_replaced) std::filesystem::remove(beside, error);
+  return failed;
+}
+
+bool names_same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::error_code error;
+  return std::filesystem::equivalent(a, b, error);
 }
 
 }  // namespace hf::eval

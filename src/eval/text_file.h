@@ -20,7 +20,10 @@ Result<std::string> read_text_file(const std::filesystem::path& path,
                                    std::size_t bytes_max = kTextBytesMax);
 
 // Writes or replaces the file, compressed if its name ends in .gz; the same bytes for the same
-// text.
+// text. It is replaced as a whole or stays as it was.
 Result<void> write_text_file(const std::filesystem::path& path, std::string_view text);
+
+// Whether both are there and one file, whatever their names.
+[[nodiscard]] bool names_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
 
 }  // namespace hf::eval

@@ -24,12 +24,14 @@ class DualPolicy : public Router {
   Decision choose(const RouteInput& input) override {
     if (auto only = forced(input)) return *only;
     start(affordable_share(input));
-    const double gain = predictor_.before(input).gain();
+    const Chances chances = predictor_.before(input);
+    const double gain = chances.gain();
     const double cost = price_ * relative_cost(input);
     const bool to_cloud = gain > cost;
     Decision decision =
         pick(input, to_cloud ? Tier::kCloud : Tier::kEdge,
              Reason("gain {:.2f} {} its price {:.2f}", gain, to_cloud ? ">" : "<=", cost));
+    note(chances, decision);
     decision.utility = gain;
     decision.threshold = cost;
     return decision;

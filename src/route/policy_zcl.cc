@@ -36,12 +36,14 @@ class ZclPolicy : public Router {
     const double spent = input.allowance ? input.allowance->spent : 0;
     const double threshold =
         std::pow(high_ * std::numbers::e / low_, spent) * low_ / std::numbers::e;
-    const double gain = predictor_.before(input).gain();
+    const Chances chances = predictor_.before(input);
+    const double gain = chances.gain();
     const double ratio = gain / relative_cost(input);
     const bool to_cloud = gain > 0 && ratio >= threshold;
     Decision decision = pick(input, to_cloud ? Tier::kCloud : Tier::kEdge,
                              Reason("gain over cost {:.2f} {} threshold {:.2f}", ratio,
                                     to_cloud ? ">=" : "<", threshold));
+    note(chances, decision);
     decision.utility = gain;
     decision.threshold = threshold * relative_cost(input);
     return decision;

@@ -183,6 +183,41 @@ class Eval(unittest.TestCase):
         code, _, err = run("train", self.old, "--out", self.path("no/folder/x.bin"))
         self.assertEqual(code, 1, err)
 
+    def test_no_output_replaces_an_input(self):
+        with open(self.old, encoding="utf-8") as file:
+            before = file.read()
+        code, _, err = run("train", self.old, "--out", self.old)
+        self.assertEqual(code, 2)
+        self.assertIn("--out would replace", err)
+        code, _, err = run("import", "routellm-gsm8k", self.old, "--out", self.old)
+        self.assertEqual(code, 2)
+        self.assertIn("--out would replace", err)
+        with open(os.path.join(os.path.dirname(__file__), "../../worlds/quiet.toml"), encoding="utf-8") as file:
+            world = self.write("world.toml", file.read())
+        code, _, err = run("simulate", world, "--seeds", "1", "--trace", world)
+        self.assertEqual(code, 2)
+        self.assertIn("--trace would replace the world", err)
+        with open(self.old, encoding="utf-8") as file:
+            self.assertEqual(file.read(), before)
+        self.assertEqual(run("train", self.old, "--out", self.path("x.bin"), "--seed", "-1")[0], 2)
+
+    def test_an_empty_file_of_graphs_is_no_graph(self):
+        empty = self.write("empty.csv", "")
+        self.refused("--outcomes", self.new, "--graphs", empty)
+
+    def test_where_nothing_can_be_gained_no_target_is_hit(self):
+        rows = []
+        for i in range(80):
+            arms = [{"endpoint": tier, "tier": tier, "correct": int(tier == "edge"), "prompt_tokens": 10,
+                     "completion_tokens": 10, "usd": 0.001 * (tier == "cloud"), "seconds": 1.0} for tier in ("edge", "cloud")]
+            rows.append(json.dumps({"query": f"w{i}", "subtask": "1", "role": "generate", "depends_on": [],
+                                    "text": f"A question of no use, number {i * i}", "arms": arms}))
+        worse = self.write("worse.jsonl", "\n".join(rows) + "\n")
+        code, out, err = self.evaluate("--outcomes", worse, "--targets", "--policies", "edge", seeds="1")
+        self.assertEqual(code, 0, err)
+        self.assertEqual(out.count("  not defined here: there is nothing to compare with"), 3, out)
+        self.assertNotIn("nan", out)
+
     def test_recorded_tables_are_imported(self):
         table = self.write("table.csv", "id,edge,cloud,chars_edge,chars_cloud,prompt\n")
         out = self.path("out.jsonl")

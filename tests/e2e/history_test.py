@@ -76,6 +76,7 @@ class History(WithStub):
         self.assertIn("no subtask '9'", self.call("explain", "last", "9", expect=2))
         self.assertIn("subtask '9'", self.call("feedback", "last", "--correct", "1", "--subtask", "9", expect=2))
         self.call("feedback", "last", "--correct", "2", expect=2)
+        self.call("feedback", "last", "--correct", "nan", expect=2)
 
     def test_texts_are_not_kept_by_default(self):
         answer = self.ask_once("--plan", "always")["answer"]
