@@ -295,9 +295,9 @@ int run_ask(const AskOptions& options) {
     return complain(chosen.error().message, kBadUsage);
   auto query = make_query(options, *config);
   if (!query) return complain(query.error().message, kBadUsage);
-  auto model = load_router_model(config->weights);
-  if (!model) return complain(model.error().message, kBadUsage);
-  *model = with_learned(*std::move(model), config->history);
+  auto loaded = load_router_model(config->weights);
+  if (!loaded) return complain(loaded.error().message, kBadUsage);
+  const RouterModel model = with_learned(*std::move(loaded), config->history);
   const std::string question = query->question;
   const LiveView::Style style = choose_style(options);
   std::unique_ptr<Recorder> recorder;
@@ -309,7 +309,7 @@ int run_ask(const AskOptions& options) {
     recorder = *std::move(created);
   }
   const auto receipt =
-      run_query(options.config, *config, *std::move(query), style, *model, recorder.get());
+      run_query(options.config, *config, *std::move(query), style, model, recorder.get());
   if (recorder) {
     recorder->finish();
     if (!recorder->trouble().empty()) complain(recorder->trouble(), kFailed);
@@ -319,7 +319,7 @@ int run_ask(const AskOptions& options) {
                     receipt.error().code == Code::kInvalidInput ? kBadUsage : kFailed);
   print_outcome(options, *receipt, style.display);
   std::fflush(stdout);
-  keep_run(config->history, model->digest, question, *receipt);
+  keep_run(config->history, model.digest, question, *receipt);
   if (is_hopeless(*config, *receipt)) return kBadUsage;
   return exit_code_of(receipt->record.outcome.value_or(Outcome::kUnavailable));
 }
