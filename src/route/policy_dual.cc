@@ -34,6 +34,7 @@ class DualPolicy : public Router {
     note(chances, decision);
     decision.utility = gain;
     decision.threshold = cost;
+    list_tiers(input, chances, decision);
     return decision;
   }
 

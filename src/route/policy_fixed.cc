@@ -29,6 +29,7 @@ class FixedPolicy : public Router {
     note(chances, decision);
     decision.utility = gain;
     decision.threshold = *threshold_;
+    list_tiers(input, chances, decision);
     return decision;
   }
 

@@ -106,6 +106,7 @@ class HybridflowPolicy : public Router {
     note(chances, decision);
     decision.utility = gain;
     decision.threshold = threshold;
+    list_tiers(input, chances, decision);
     decision.cost = cost;
     return decision;
   }

@@ -46,6 +46,7 @@ class ZclPolicy : public Router {
     note(chances, decision);
     decision.utility = gain;
     decision.threshold = threshold * relative_cost(input);
+    list_tiers(input, chances, decision);
     return decision;
   }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "route/features.h"
+#include "route/pick.h"
 
 namespace hf {
 namespace {
@@ -63,6 +64,19 @@ double difficulty_of(const TaskFeatures& features, Role role) {
   if (role == Role::kExplain) rating -= 0.5;
   if (role == Role::kGenerate) rating += 0.5;
   return std::clamp(rating, 1.0, 9.0);
+}
+
+void list_tiers(const RouteInput& input, const Chances& chances, Decision& decision) {
+  for (const Tier tier : {Tier::kEdge, Tier::kCloud}) {
+    const Candidate* at = best_of(input.candidates, tier);
+    if (at == nullptr) continue;
+    const bool is_cloud = tier == Tier::kCloud;
+    decision.alternatives.push_back({.endpoint = at->endpoint,
+                                     .chance = is_cloud ? chances.cloud : chances.edge,
+                                     .worth = is_cloud ? decision.utility - decision.threshold : 0,
+                                     .usd = at->expected_usd,
+                                     .time = at->expected_time});
+  }
 }
 
 Predictor::Predictor(std::shared_ptr<const learn::Model> model)

@@ -32,6 +32,9 @@ inline void note(const Chances& chances, Decision& decision) {
   decision.cloud_chance = chances.trained_cloud;
 }
 
+// What either tier would have meant, for a policy that compares a gain with a threshold.
+void list_tiers(const RouteInput& input, const Chances& chances, Decision& decision);
+
 // A decision on the calibration rows, which no head was fitted to.
 struct PastDecision {
   Chances before;

@@ -386,6 +386,19 @@ TEST(Spar, TellsThePropensityOfWhatItDraws) {
   }
 }
 
+TEST(Policies, ThatCompareAGainListBothTiersWithTheirCosts) {
+  World world(true, kCent * 2);
+  for (const std::string_view name : {"fixed", "hybridflow", "dual", "zcl"}) {
+    const Decision decision = policy(name)->choose(world.input());
+    ASSERT_EQ(decision.alternatives.size(), 2U) << name;
+    EXPECT_EQ(decision.alternatives[0].usd, PicoUsd(0)) << name;
+    EXPECT_EQ(decision.alternatives[1].usd, kCent) << name;
+    EXPECT_NEAR(decision.alternatives[1].chance - decision.alternatives[0].chance, decision.utility,
+                1e-9)
+        << name;
+  }
+}
+
 TEST(Spar, ListsWhatTheAlternativesWouldHaveMeant) {
   World world(true, kCent * 2);
   const Decision decision = policy("spar")->choose(world.input());
