@@ -119,6 +119,10 @@ Result<void> LedgerFile::define(const ScopeSpec& spec) {
   }
   ScopeRow row =
       std::move(known).value_or(ScopeRow{.name = spec.name, .parent = parent, .created_at = now()});
+  // SQLite writes nothing where nothing changes. But an earlier definition whose commit failed on
+  // its way to the disk may come back with a crash unless something is written over it.
+  row.tokens_limit = spec.limits.cloud_tokens == Tokens(0) ? Tokens(1) : Tokens(0);
+  HF_CHECK(save(database_, row));
   row.usd_limit = spec.limits.usd;
   row.tokens_limit = spec.limits.cloud_tokens;
   HF_CHECK(save(database_, row));
