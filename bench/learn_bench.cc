@@ -3,35 +3,17 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <new>
 #include <string>
 #include <vector>
 
+#include "../tests/count_allocations.h"
 #include "base/rng.h"
 #include "learn/numeric.h"
 #include "learn/online.h"
 #include "learn/split.h"
 #include "learn/trainer.h"
 #include "learn/weights.h"
-
-// Every allocation of this program is counted. Thread safety: none; the benchmarks have one thread.
-namespace {
-std::int64_t allocations = 0;
-}  // namespace
-
-void* operator new(std::size_t size) {
-  void* const memory = std::malloc(size);
-  if (memory == nullptr) std::abort();
-  ++allocations;
-  return memory;
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t /*size*/) noexcept {
-  std::free(memory);
-}
 
 namespace hf::learn {
 namespace {

@@ -6,34 +6,17 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <string>
 #include <vector>
 
+#include "../count_allocations.h"
 #include "base/rng.h"
 #include "learn/shipped.h"
 #include "learn/weights.h"
 #include "route/features.h"
 #include "route/router.h"
-
-namespace {
-std::int64_t allocations = 0;
-}  // namespace
-
-void* operator new(std::size_t size) {
-  void* const memory = std::malloc(size);
-  if (memory == nullptr) std::abort();
-  ++allocations;
-  return memory;
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t /*size*/) noexcept {
-  std::free(memory);
-}
 
 namespace hf {
 namespace {
