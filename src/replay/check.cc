@@ -40,6 +40,9 @@ bool is_plan_open(const RunRecord* record) {
 Result<void> check(const QueryArrived& event, const RunRecord* record) {
   if (record != nullptr) return wrong("the query is already there");
   if (event.question_bytes > kMostBytes) return wrong("the question is too long");
+  if (event.is_forwarded && event.plan) return wrong("a request that is passed on has no plan");
+  if (!is_within(event.answer_tokens.value_or(Tokens(0)), kMostTokens))
+    return wrong("the cap of the answer is out of range");
   return check(event.budget);
 }
 
@@ -70,6 +73,10 @@ Result<void> check(const PlanEnded& event, const RunRecord* record) {
 
 Result<void> check(const CallDone& event, const RunRecord* /*record*/) {
   return event.output_bytes > kMostBytes ? wrong("the answer is too long") : Result<void>();
+}
+
+Result<void> check(const AccountOpened& event, const RunRecord* /*record*/) {
+  return check(event.limits);
 }
 
 Result<void> check(const BudgetChanged& event, const RunRecord* /*record*/) {

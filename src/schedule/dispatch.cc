@@ -227,8 +227,7 @@ Scheduler::Impl::Verdict Scheduler::Impl::try_node(Query& query, std::uint32_t i
     if (candidates_.empty()) {
       HF_ASSERT(refusal);
       // Nobody tells when what other processes hold is returned.
-      const bool is_any_held = ledger_.state(process_).held != Amounts{};
-      if (refusal->may_fit_later() && is_any_held) {
+      if (refusal->may_fit_later() && is_any_held(query)) {
         node.waits_for_money = true;
         return Verdict::kWaits;
       }
@@ -298,17 +297,6 @@ Scheduler::Impl::Verdict Scheduler::Impl::give_up(Query& query, std::uint32_t in
   end_node(query, index, SubtaskState::kSkipped, fmt::format("It cannot be paid for: {}.", words));
   release_dependants(query, index);
   return Verdict::kOver;
-}
-
-// Whether `worst` does not fit only because what is leased for all queries is used up, and more has
-// been asked for.
-bool Scheduler::Impl::asks_for_budget(const Query& query, const Amounts& worst) {
-  if (!options_.is_process_leased || budget_refused_at_ == settlements_) return false;
-  const std::optional<Refusal> refusal = ledger_.refusal(query.scope, worst);
-  if (!refusal || refusal->scope != kProcessScope) return false;
-  if (!is_budget_wanted_) commands_->push_back(WantBudget{worst});
-  is_budget_wanted_ = true;
-  return true;
 }
 
 void Scheduler::Impl::start_node(Query& query, std::uint32_t index, const Decision& decision,
@@ -395,7 +383,8 @@ void Scheduler::Impl::start(Query& query, std::uint32_t index, const Start& what
                 .give_up = index != kPlanJob && query.is_sink(index) ? query.hard : query.soft,
                 .priority = static_cast<std::int32_t>(std::min(what.priority, kHighest)),
                 .is_attempt = what.is_attempt,
-                .worst = worst});
+                .worst = worst,
+                .lease = account(query.account)->lease});
 }
 
 }  // namespace hf

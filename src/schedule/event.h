@@ -21,6 +21,21 @@ namespace hf {
 
 // ---- events ----
 
+// A budget that queries share from now on: a key's, or a session's below it. Once there, it is
+// ignored; so is one below an account that is not there.
+struct AccountOpened {
+  AccountId account{};     // Not 0.
+  std::string name;        // What refusals call it.
+  Budget limits = {};      // The deadline is ignored.
+  bool is_leased = false;  // `limits` is only what is at hand: WantBudget may get more.
+  std::optional<AccountId> parent = {};  // What is spent here is spent there, too.
+};
+
+// No further query comes for it. It goes with the last one that it has.
+struct AccountClosed {
+  AccountId account{};
+};
+
 struct QueryArrived {
   QueryId query{};
   Budget budget = {};
@@ -32,6 +47,10 @@ struct QueryArrived {
   std::uint64_t seed = 0;
   std::vector<EndpointId> among = {};        // Nothing of it may go elsewhere; empty: no such rule.
   std::optional<Tokens> answer_tokens = {};  // Cap of the answer, if lower than the configured one.
+  AccountId account{};                       // Who pays. One that is not there pays nothing.
+  // A request that is passed on as it is: `question_bytes` is all of it, `answer_tokens` its own
+  // cap, and no second call is made beside a late one. REQUIRES: not `plan`.
+  bool is_forwarded = false;
 };
 
 // The planner finished one step (also used for a plan from a file). `subtask` ids count up from 0.
@@ -85,15 +104,17 @@ struct CancelAsked {
   QueryId query{};
 };
 
-// The answer to WantBudget: what all queries together may use from now on. With a refusal it is no
-// more than before.
+// The answer to WantBudget, or news: what all queries of an account together may use from now on.
+// With a refusal it is no more than before.
 struct BudgetChanged {
+  AccountId account{};
   Budget limits = {};
   std::optional<Refusal> refusal = {};
 };
 
-using Event = std::variant<QueryArrived, StepParsed, PlanEnded, CallFirstToken, CallDone,
-                           CallFailed, TimerFired, CancelAsked, BudgetChanged>;
+using Event =
+    std::variant<AccountOpened, AccountClosed, QueryArrived, StepParsed, PlanEnded, CallFirstToken,
+                 CallDone, CallFailed, TimerFired, CancelAsked, BudgetChanged>;
 
 // ---- commands ----
 
@@ -119,6 +140,7 @@ struct StartCall {
   std::int32_t priority = 0;         // Higher first: length of the path to the sink in tokens.
   bool is_attempt = false;           // The result is looked at before it stands.
   Amounts worst;                     // What is held for it.
+  std::optional<AccountId> lease;    // The leased one that pays for it: its holder keeps book too.
 };
 
 struct CancelCall {
@@ -130,14 +152,16 @@ struct SetTimer {
   TimePoint at{};
 };
 
-// What all queries together may use does not suffice, and there may be more: `needed` is what the
-// call that waits for it reserves. One at a time; BudgetChanged answers it.
+// What all queries of an account together may use does not suffice, and there may be more: `needed`
+// is what the call that waits for it reserves. One at a time; BudgetChanged answers it.
 struct WantBudget {
+  AccountId account{};
   Amounts needed;
 };
 
 // What a call has cost, or may have. Only where the budget is leased: its holder keeps book too.
 struct Booked {
+  AccountId account{};  // The leased one.
   CallId call{};
   Amounts amounts;
 };

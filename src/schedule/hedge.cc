@@ -10,7 +10,7 @@ namespace hf {
 // calls to its endpoint, or, for the answer, the last moment at which the quickest other endpoint
 // can still make the deadline.
 void Scheduler::Impl::arm_hedge(Query& query, std::uint32_t index) {
-  if (!options_.hedge) return;
+  if (!options_.hedge || query.is_forwarded) return;
   if (!query.is_sink(index) && query.paths[index].slack > 0) return;
   Job& job = query.job(index);
   const Call& call = calls_.at(static_cast<std::uint64_t>(*job.call));

@@ -1,4 +1,5 @@
-// The inside of the scheduler. Its functions are in seven files: scheduler.cc (queries and timers),
+// The inside of the scheduler. Its functions are in eight files: scheduler.cc (queries and timers),
+// account.cc (budgets that queries share),
 // planning.cc (the plan and the graph), dispatch.cc (from ready to running), route_input.cc (what
 // the router is shown), attempt.cc (results that are looked at before they stand), hedge.cc (a
 // second call for a late one), settle.cc (from running to over).
@@ -30,12 +31,32 @@ class Scheduler::Impl {
  private:
   static constexpr std::string_view kProcessScope = "process";
   enum class Verdict : std::uint8_t { kStarted, kWaits, kOver };
+  struct Account {
+    ScopeId scope{};
+    std::string name;
+    std::optional<AccountId> parent = {};
+    std::optional<AccountId> lease = {};  // The nearest that is leased: itself, or one above it.
+    std::uint32_t users = 0;              // Queries that are not forgotten, and accounts below it.
+    bool is_closed = false;               // It goes with its last user.
+    bool is_wanted = false;               // WantBudget is unanswered.
+    std::optional<Refusal> refusal = {};  // The last answer to it was no.
+    std::uint64_t refused_at = 0;         // Count of settlements then.
+  };
+
+  // account.cc
+  void on(const AccountOpened& event);
+  void on(const AccountClosed& event);
+  void on(const BudgetChanged& event);
+  [[nodiscard]] Account* account(AccountId id);
+  [[nodiscard]] bool asks_for_budget(const Query& query, const Amounts& worst);
+  [[nodiscard]] const Account* refusing_lease(const Query& query, const Refusal& refusal);
+  [[nodiscard]] bool is_any_held(const Query& query);
+  void leave_account(AccountId id);
 
   // scheduler.cc
   void on(const QueryArrived& event);
   void on(const TimerFired& event);
   void on(const CancelAsked& event);
-  void on(const BudgetChanged& event);
   void on_soft_deadline(Query& query);
   void on_hard_deadline(Query& query);
   [[nodiscard]] Query* running_query(QueryId id);
@@ -77,7 +98,6 @@ class Scheduler::Impl {
   Verdict give_up(Query& query, std::uint32_t index, const Refusal& refusal);
   [[nodiscard]] Decision decide(const Query& query, std::uint32_t index, RouteInput& input);
   static void note_decision(Query& query, std::uint32_t index, const Decision& decision);
-  [[nodiscard]] bool asks_for_budget(const Query& query, const Amounts& worst);
   void start_node(Query& query, std::uint32_t index, const Decision& decision, const Usage& bound);
   [[nodiscard]] static Prompt prompt_for(const Query& query, std::uint32_t index);
   [[nodiscard]] SubtaskIds done_inputs(const Query& query, std::uint32_t index) const;
@@ -144,7 +164,7 @@ class Scheduler::Impl {
   const Options options_;
   Router& router_;
   Ledger ledger_;
-  ScopeId process_{};
+  IdMap<Account> accounts_;
   std::vector<Place> places_;              // By EndpointId.
   std::vector<EndpointId> planner_order_;  // The planner's endpoint, its tier, the other tier.
 
@@ -167,10 +187,7 @@ class Scheduler::Impl {
   std::uint32_t running_queries_ = 0;
   std::uint64_t arrivals_ = 0;
   std::uint64_t settlements_ = 1;
-  std::uint64_t unpaid_since_ = 1;         // Count of settlements when `unpaid_` was looked at.
-  bool is_budget_wanted_ = false;          // WantBudget is unanswered.
-  std::optional<Refusal> budget_refusal_;  // The last answer to it was no.
-  std::uint64_t budget_refused_at_ = 0;    // Count of settlements then.
+  std::uint64_t unpaid_since_ = 1;  // Count of settlements when `unpaid_` was looked at.
   std::uint64_t next_call_ = 1;
   std::uint64_t next_timer_ = 1;
 };

@@ -62,12 +62,14 @@ struct Query {
   std::uint64_t arrival_order = 0;
   TimePoint arrived{};
   ScopeId scope{};
+  AccountId account{};
   std::uint32_t question_bytes = 0;
   bool is_plan_open = false;  // Steps and the end of the plan are still expected.
   bool is_plan_given = false;
   bool is_local_only = false;
   bool is_replan = false;  // The first plan was useless; this is the second try.
   bool is_whole = false;   // The question goes out as it came.
+  bool is_forwarded = false;
   RetryBudget retries;
   std::uint32_t queued = 0;   // Jobs that look for a place.
   std::uint32_t running = 0;  // Calls.

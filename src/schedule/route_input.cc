@@ -59,10 +59,8 @@ std::optional<Refusal> Scheduler::Impl::keep_affordable(const Query& query, std:
     std::optional<Refusal> refusal = ledger_.refusal(query.scope, worst);
     if (!refusal) return false;
     // What is leased is not the limit that the user set; who refused more of it knows that.
-    if (options_.is_process_leased && refusal->scope == kProcessScope && budget_refusal_ &&
-        !refusal->may_fit_later()) {
-      refusal = budget_refusal_;
-    }
+    const Account* const lease = refusing_lease(query, *refusal);
+    if (lease != nullptr && lease->refusal && !refusal->may_fit_later()) refusal = lease->refusal;
     if (!kept || (refusal->may_fit_later() && !kept->may_fit_later())) kept = std::move(refusal);
     return true;
   });
@@ -221,8 +219,8 @@ Tokens Scheduler::Impl::expected_of(const Query& query, std::uint32_t index) con
 Usage Scheduler::Impl::bound_of(const Query& query, std::uint32_t index) const {
   const Node& node = query.nodes[index];
   const Subtask& subtask = query.graph[static_cast<SubtaskId>(index)];
-  std::int64_t bytes = std::int64_t{options_.prompt_overhead_bytes} + query.question_bytes;
-  bytes += node.task_bytes;
+  std::int64_t bytes = query.question_bytes;
+  if (!query.is_forwarded) bytes += std::int64_t{options_.prompt_overhead_bytes} + node.task_bytes;
   for (const SubtaskId id : subtask.relies_on) {
     if (query.state(static_cast<std::uint32_t>(id)) != SubtaskState::kDone) continue;
     const Node& input = query.nodes[index_of(id)];
@@ -244,6 +242,7 @@ Usage Scheduler::Impl::bound_of(const Query& query, std::uint32_t index) const {
 // may be half as long again as expected. False, and nothing is changed, if not even that fits.
 bool Scheduler::Impl::shorten(const Query& query, std::uint32_t index, Decision& decision,
                               Usage& bound) const {
+  if (query.is_forwarded) return false;  // Its cap is not ours to choose.
   const auto fits = [&](std::int64_t tokens) {
     Usage usage = bound;
     usage.completion = Tokens(tokens);

@@ -37,7 +37,11 @@ Scheduler::Impl::Impl(Options options, Router& router)
     : options_(std::move(options)), router_(router) {
   const auto& endpoints = options_.endpoints;
   HF_ASSERT(!endpoints.empty() && index_of(options_.planner) < endpoints.size());
-  process_ = ledger_.open(std::string(kProcessScope), std::nullopt, options_.process);
+  constexpr AccountId kProcess{};
+  Account process{.scope = ledger_.open(std::string(kProcessScope), std::nullopt, options_.process),
+                  .name = std::string(kProcessScope)};
+  if (options_.is_process_leased) process.lease = kProcess;
+  accounts_.insert(index_of(kProcess), std::move(process));
   for (const Endpoint& endpoint : endpoints)
     places_.emplace_back(options_.breaker, endpoint.max_in_flight);
 
@@ -75,6 +79,7 @@ void Scheduler::Impl::forget(QueryId id) {
     if (call.status == CallStatus::kCancelled) calls_.erase(static_cast<std::uint64_t>(call.id));
   }
   ledger_.close(query->scope);
+  leave_account(query->account);
   renew(*query);
   idle_queries_.push_back(std::move(query));
   queries_.erase(static_cast<std::uint64_t>(id));
@@ -93,15 +98,22 @@ void Scheduler::Impl::on(const QueryArrived& event) {
   query.id = event.query;
   query.arrival_order = ++arrivals_;
   query.arrived = now_;
-  query.scope = ledger_.open("query", process_, event.budget);
+  Account* const payer = account(event.account);
+  const bool is_paid_for = payer != nullptr && !payer->is_closed;
+  query.account = is_paid_for ? event.account : AccountId{};
+  Account& paying = *account(query.account);
+  ++paying.users;
+  query.scope = ledger_.open("query", paying.scope, event.budget);
   query.seed = event.seed;
   query.question_bytes = event.question_bytes;
   query.features = event.features;
   query.is_plan_given = event.plan_given;
   query.is_local_only = event.local_only;
   query.among = event.among;
-  query.answer_tokens_max =
-      std::min(event.answer_tokens.value_or(options_.sink_max_tokens), options_.sink_max_tokens);
+  query.is_forwarded = event.is_forwarded;
+  query.answer_tokens_max = event.answer_tokens.value_or(options_.sink_max_tokens);
+  if (!event.is_forwarded)
+    query.answer_tokens_max = std::min(query.answer_tokens_max, options_.sink_max_tokens);
   query.record.query = event.query;
   query.record.budget = event.budget;
 
@@ -109,6 +121,9 @@ void Scheduler::Impl::on(const QueryArrived& event) {
     return finish(
         query, Outcome::kUnavailable,
         fmt::format("All {} places for queries are taken; try again later.", options_.queries_max));
+  }
+  if (!is_paid_for) {
+    return finish(query, Outcome::kRefused, "Who is to pay for it is not known, or not any more.");
   }
   if (event.budget.deadline) {
     const Duration deadline = std::min(*event.budget.deadline, kLongestDeadline);
@@ -169,15 +184,6 @@ void Scheduler::Impl::on(const CancelAsked& event) {
   if (Query* query = running_query(event.query)) {
     finish(*query, Outcome::kCancelled, "The query was cancelled.");
   }
-}
-
-void Scheduler::Impl::on(const BudgetChanged& event) {
-  is_budget_wanted_ = false;
-  ledger_.set_limits(process_, event.limits);
-  ++settlements_;
-  budget_refusal_ = event.refusal;
-  if (event.refusal) budget_refused_at_ = settlements_;
-  is_drain_due_ = true;
 }
 
 void Scheduler::Impl::on_soft_deadline(Query& query) {

@@ -180,7 +180,8 @@ void Scheduler::Impl::book(Call& call, const std::optional<Usage>& usage, bool i
   }
   const Amounts booked = amounts_of(call.endpoint, record.usage);
   record.usd = booked.usd;
-  if (options_.is_process_leased) commands_->push_back(Booked{record.id, booked});
+  if (const auto lease = account(call.query->account)->lease)
+    commands_->push_back(Booked{*lease, record.id, booked});
   if (ledger_.settle(call.reservation, booked).overrun) {
     add_detail(record.detail, "overrun: it reported more than it was allowed to use");
   }

@@ -44,6 +44,7 @@ struct QueryScript {
   Duration at{};                 // After time zero, or after the end of another query:
   std::optional<QueryId> after;  // of this one.
   Budget budget;
+  AccountId account{};
   bool plan = true;
   bool plan_given = false;
   bool local_only = false;

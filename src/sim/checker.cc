@@ -98,6 +98,7 @@ void Checker::saw(TimePoint now, const Event& event) {
             Truth& truth = touch(e.query);
             ++arrived_;
             truth.budget = e.budget;
+            if (payers_.contains(e.account)) truth.account = e.account;
             truth.is_local_only = e.local_only;
             truth.question_bytes = e.question_bytes;
             if (e.budget.deadline) truth.due = now + std::max(*e.budget.deadline, Duration(0));
@@ -109,7 +110,10 @@ void Checker::saw(TimePoint now, const Event& event) {
           [&](const CancelAsked& e) { touch(e.query); },
           [&](const CallDone& e) { done(e); },
           [&](const CallFailed& e) { ended(e.call, e.usage, e.billable); },
-          [&](const BudgetChanged& e) { process_ = e.limits; },
+          [&](const AccountOpened& e) {
+            payers_.emplace(e.account, Payer{e.parent, e.limits, {}});
+          },
+          [&](const BudgetChanged& e) { payers_.at(e.account).limits = e.limits; },
           [](const auto&) {},
       },
       event);
@@ -154,12 +158,11 @@ void Checker::started(const StartCall& command, const Scheduler& scheduler) {
          "a subtask has more calls than one and a hedge");
   ++running;
   ++truth.running;
-  for (Money* money : {&truth.money, &money_}) {
-    money->reserved += call.worst;
-    money->held += call.worst;
-  }
-  check_fits(truth.budget, truth.money, call.worst);
-  check_fits(process_, money_, call.worst);
+  for_each_money(truth, [&](const Budget& limits, Money& money) {
+    money.reserved += call.worst;
+    money.held += call.worst;
+    check_fits(limits, money, call.worst);
+  });
   if (!is_planner) check_inputs(command, truth, scheduler);
 }
 
@@ -237,15 +240,15 @@ void Checker::leave(Call& call) {
   --in_flight_[index_of(call.endpoint)];
   --truth.running;
   --(call.is_planner ? truth.planners : count_of(truth.calls, call.subtask));
-  for (Money* money : {&truth.money, &money_}) {
-    money->held -= call.worst;
+  for_each_money(truth, [&](const Budget& /*limits*/, Money& money) {
+    money.held -= call.worst;
     // As if it were refunded; what it cost is booked next.
-    money->refunded += call.worst;
-  }
+    money.refunded += call.worst;
+  });
 }
 
 void Checker::book(Call& call, const Amounts& actual) {
-  for (Money* money : {&queries_[call.query].money, &money_}) {
+  for_each_money(queries_[call.query], [&](const Budget& /*limits*/, Money& money) {
     const auto add = [&](const Amounts& cost, std::int64_t sign) {
       const Amounts beyond{excess(cost.usd, call.worst.usd),
                            excess(cost.cloud_tokens, call.worst.cloud_tokens)};
@@ -254,14 +257,14 @@ void Checker::book(Call& call, const Amounts& actual) {
       const auto scaled = [&](const Amounts& amounts) {
         return Amounts{amounts.usd * sign, amounts.cloud_tokens * sign};
       };
-      money->spent += scaled(cost);
-      money->settled += scaled(covered);
-      money->refunded -= scaled(covered);
-      money->beyond += scaled(beyond);
+      money.spent += scaled(cost);
+      money.settled += scaled(covered);
+      money.refunded -= scaled(covered);
+      money.beyond += scaled(beyond);
     };
     add(call.booked, -1);
     add(actual, 1);
-  }
+  });
   call.booked = actual;
 }
 
@@ -296,8 +299,8 @@ void Checker::died() {
   touched_.clear();
   calls_.clear();
   std::ranges::fill(in_flight_, 0U);
-  process_ = options_.process;
-  money_ = {};
+  payers_.clear();
+  payers_[AccountId{}].limits = options_.process;
   at_.reset();
 }
 
@@ -314,7 +317,7 @@ void Checker::check(TimePoint now, const Scheduler& scheduler) {
     for (Truth& truth : queries_) check_query(truth, scheduler.record(truth.id));
   }
   at_.reset();
-  check_limits(process_, money_);
+  for (const auto& [id, payer] : payers_) check_limits(payer.limits, payer.money);
 }
 
 void Checker::check_query(Truth& truth, const RunRecord& record) {
@@ -369,7 +372,8 @@ void Checker::check_end(const Scheduler& scheduler) {
   }
   at_.reset();
   expect(arrived_ == ended_, "a query did not end exactly once");
-  expect(money_.held == Amounts{}, "money is held at the end");
+  for (const auto& [id, payer] : payers_)
+    expect(payer.money.held == Amounts{}, "money is held at the end");
 }
 
 }  // namespace hf::sim

@@ -20,6 +20,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,7 +35,9 @@ namespace hf::sim {
 class Checker {
  public:
   explicit Checker(const Scheduler::Options& options)
-      : options_(options), in_flight_(options.endpoints.size()), process_(options.process) {}
+      : options_(options), in_flight_(options.endpoints.size()) {
+    payers_[AccountId{}].limits = options.process;
+  }
 
   void saw(TimePoint now, const Event& event);
   void saw(TimePoint now, const Command& command, const Scheduler& scheduler);
@@ -69,6 +72,12 @@ class Checker {
     Amounts held;
     Amounts beyond;
   };
+  // An account, or the process.
+  struct Payer {
+    std::optional<AccountId> parent;
+    Budget limits;
+    Money money;
+  };
   struct Truth {
     QueryId id{};
     Budget budget;
@@ -80,6 +89,7 @@ class Checker {
     std::vector<std::uint8_t> calls;   // Running, by subtask.
     std::uint8_t planners = 0;         // Running planner calls.
     std::uint32_t running = 0;         // Running calls of every kind.
+    AccountId account{};
     Money money;
     bool is_over = false;
     bool is_touched = false;  // By what happened last.
@@ -108,6 +118,12 @@ class Checker {
   void ended(CallId id, const std::optional<Usage>& usage, bool is_billable);
   void cancelled(CallId id);
   void leave(Call& call);
+  // Calls `change` on the money of the query and of all who pay for it.
+  void for_each_money(Truth& truth, const auto& change) {
+    change(truth.budget, truth.money);
+    for (std::optional<AccountId> id = truth.account; id; id = payers_.at(*id).parent)
+      change(payers_.at(*id).limits, payers_.at(*id).money);
+  }
   void book(Call& call, const Amounts& actual);
   void check_query(Truth& truth, const RunRecord& record);
   void check_money(const Truth& truth, const RunRecord& record);
@@ -125,8 +141,7 @@ class Checker {
   std::vector<std::uint32_t> touched_;
   std::vector<Call> calls_;  // By CallId.
   std::vector<std::uint32_t> in_flight_;
-  Budget process_;
-  Money money_;
+  std::map<AccountId, Payer> payers_;
   TimePoint now_{};
   std::optional<QueryId> at_;  // The query that is looked at.
   std::uint64_t checks_ = 0;

@@ -41,6 +41,8 @@ class Digest {
     add(told.completion.count());
   }
 
+  void add_body(const AccountOpened& e) { id(e.account); }
+  void add_body(const AccountClosed& e) { id(e.account); }
   void add_body(const QueryArrived& e) {
     id(e.query);
     add(e.seed);

@@ -22,6 +22,15 @@ class Maker {
     spec.policy = policy_names()[below(policy_names().size())];
     endpoints(spec);
     options(spec);
+    if (chance(30)) {
+      for (std::uint32_t i = number(1, 3); i > 0; --i) {
+        const bool is_below = !spec.accounts.empty() && chance(50);
+        AccountScript& account = spec.accounts.emplace_back();
+        account.limits = budget(60, 0);
+        if (is_below) account.parent = AccountId(number(1, spec.accounts.size() - 1));
+      }
+      accounts_ = spec.accounts.size();
+    }
     const std::uint64_t queries = 1 + below(6);
     for (std::uint64_t i = 1; i <= queries; ++i) spec.queries.push_back(query(i));
     const std::uint64_t rules = below(9);
@@ -85,6 +94,7 @@ class Maker {
     script.plan_given = script.plan && chance(15);
     script.question_bytes = number(0, 3000);
     script.seed = rng_.next();
+    if (accounts_ > 0) script.account = AccountId(number(0, accounts_));
     const std::uint64_t plans = 1 + below(2);
     for (std::uint64_t i = 0; i < plans; ++i) script.plans.push_back(plan());
     if (chance(15)) script.cancel_at = script.at + ms(0, 400);
@@ -152,6 +162,7 @@ class Maker {
   }
 
   Rng rng_;
+  std::uint64_t accounts_ = 0;
 };
 
 }  // namespace

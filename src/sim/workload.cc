@@ -15,6 +15,7 @@ constexpr std::uint64_t kWorld = 11;
 constexpr std::uint64_t kArrivals = 12;
 constexpr std::uint64_t kQueries = 13;
 constexpr std::uint64_t kLedger = 14;
+constexpr std::uint64_t kAccounts = 15;
 
 // A plan that is not what it should be is asked for once more; a third call never comes.
 constexpr int kPlans = 2;
@@ -51,6 +52,7 @@ class Maker {
       spec.endpoints.push_back(std::move(script));
     }
     process_budget(spec, rng);
+    accounts(spec);
     arrivals(spec);
     spec.behaviour = std::make_shared<Sampled>(file_, seed_);
     spec.events_max = 100'000 + 10'000 * spec.queries.size();
@@ -58,6 +60,25 @@ class Maker {
   }
 
  private:
+  // Streams of their own: a world without accounts stays what it was.
+  void accounts(WorldSpec& spec) {
+    Rng rng(mix(seed_ ^ mix(kAccounts)));
+    const AccountModel& model = file_.accounts;
+    for (std::uint32_t i = 1; i <= model.count; ++i) {
+      AccountScript& account = spec.accounts.emplace_back();
+      if (model.usd) account.limits.usd = PicoUsd(model.usd->count(rng));
+      if (model.cloud_tokens) account.limits.cloud_tokens = Tokens(model.cloud_tokens->count(rng));
+      if (i % 2 == 0) account.parent = AccountId(i - 1);
+    }
+  }
+
+  [[nodiscard]] AccountId account_of(std::uint64_t query) const {
+    Rng rng(mix(mix(seed_ ^ mix(kAccounts)) + query));
+    const AccountModel& model = file_.accounts;
+    if (model.count == 0 || rng.unit() >= model.share) return {};
+    return AccountId(static_cast<std::uint32_t>(1 + rng.below(model.count)));
+  }
+
   void process_budget(WorldSpec& spec, Rng& rng) {
     const BudgetModel& model = file_.budget;
     Budget total;
@@ -141,6 +162,7 @@ class Maker {
     query.at = at;
     query.budget = budget(rng);
     query.seed = rng.next();
+    query.account = account_of(id);
     query.local_only = rng.unit() < file_.local_only;
     query.question_bytes = narrow(graphs.question_bytes.count(rng));
     query.expected = Tokens(graphs.answer_tokens.count(rng));

@@ -96,7 +96,8 @@ void World::Impl::come(std::size_t place) {
                                .local_only = script.local_only,
                                .question_bytes = script.question_bytes,
                                .features = script.features,
-                               .seed = script.seed});
+                               .seed = script.seed,
+                               .account = script.account});
   if (script.cancel_at) post(*script.cancel_at, CancelAsked{script.id});
 }
 

@@ -64,11 +64,18 @@ struct LedgerScript {
   std::vector<Death> deaths;
 };
 
+// A budget that some queries share; the first is account 1.
+struct AccountScript {
+  Budget limits;
+  std::optional<AccountId> parent;  // One before it.
+};
+
 struct WorldSpec {
   std::vector<EndpointScript> endpoints;
   Scheduler::Options options;  // `endpoints` is filled in from the above.
   std::string policy = "edge";
   PolicyOptions policy_options;
+  std::vector<AccountScript> accounts;
   std::vector<QueryScript> queries;
   std::vector<CallRule> rules;
   std::optional<Duration>

@@ -21,7 +21,8 @@ void World::Impl::carry_out(const StartCall& command) {
   } else if (command.prompt != Prompt::kWhole) {
     call.step = &query.plan->steps[index_of(command.subtask)];
   }
-  if (ledger_) {
+  const bool is_journalled = ledger_ && command.lease;
+  if (is_journalled) {
     const auto journalled = ledger_->start(command.call, command.worst);
     if (is_dying_) return;
     if (!journalled) {
@@ -32,7 +33,7 @@ void World::Impl::carry_out(const StartCall& command) {
     }
   }
   call.course = course_of(call);
-  if (ledger_) ledger_->sent(command.call, charge_of(call));
+  if (is_journalled) ledger_->sent(command.call, charge_of(call));
   play(call);
 }
 

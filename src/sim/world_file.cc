@@ -256,6 +256,18 @@ Result<void> read_arrivals(const Table& root, ArrivalModel& arrivals) {
   return set_number(arrivals.speed, *table, "speed", 1e-3, 1e6);
 }
 
+Result<void> read_accounts(const Table& root, AccountModel& accounts) {
+  HF_TRY(const auto table, root.table("accounts"));
+  if (!table) return {};
+  HF_CHECK(table->allow({"count", "share", "usd", "cloud_tokens"}));
+  HF_CHECK(set_whole(accounts.count, *table, "count", 1, 1'000));
+  HF_CHECK(set_share(accounts.share, *table, "share"));
+  HF_TRY(accounts.usd, read_draw(*table, "usd", kUsd));
+  HF_TRY(accounts.cloud_tokens, read_draw(*table, "cloud_tokens", kManyTokens));
+  if (accounts.count == 0) return table->error("accounts need a 'count'.");
+  return {};
+}
+
 Result<void> read_budget(const Table& root, BudgetModel& budget) {
   HF_TRY(const auto table, root.table("budget"));
   if (!table) return {};
@@ -377,13 +389,15 @@ std::string_view name_of(Fault fault) {
 Result<WorldFile> read_world(std::string_view toml, std::string_view file) {
   HF_TRY(const Table root, Table::parse(toml, file));
   HF_CHECK(root.allow({"endpoint", "faults", "planner", "plan", "graphs", "arrivals", "budget",
-                       "ledger", "route", "options", "outcomes", "cancel", "clock", "late"}));
+                       "accounts", "ledger", "route", "options", "outcomes", "cancel", "clock",
+                       "late"}));
   WorldFile world;
   HF_CHECK(read_endpoints(root, world));
   HF_CHECK(read_planner(root, world));
   HF_CHECK(read_graphs(root, world.graphs));
   HF_CHECK(read_arrivals(root, world.arrivals));
   HF_CHECK(read_budget(root, world.budget));
+  HF_CHECK(read_accounts(root, world.accounts));
   HF_CHECK(read_ledger(root, world));
   HF_CHECK(read_route(root, world));
   HF_CHECK(read_options(root, world.options));

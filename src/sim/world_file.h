@@ -82,6 +82,14 @@ struct BudgetModel {
   Draw lease_delay;
 };
 
+// Budgets that some queries share instead of the process's; every second is below the one before.
+struct AccountModel {
+  std::uint32_t count = 0;
+  double share = 0;  // Of queries that have one.
+  std::optional<Draw> usd;
+  std::optional<Draw> cloud_tokens;
+};
+
 // Some runs keep the process budget in a store that outlives the process.
 struct LedgerModel {
   double share = 0;           // Of runs.
@@ -103,6 +111,7 @@ struct WorldFile {
   GraphModel graphs;
   ArrivalModel arrivals;
   BudgetModel budget;
+  AccountModel accounts;
   LedgerModel ledger;
   double whole_right = 1;    // Factor of `right` for a question that was not split,
   double spoiled_right = 1;  // and where an input is missing or wrong.

@@ -17,6 +17,12 @@ void World::Impl::happen(const Begin& /*begin*/) {
   life.scheduler = std::make_unique<Scheduler>(spec_.options, *life.router);
   scheduler_ = life.scheduler.get();
   is_down_ = false;
+  for (std::size_t i = 0; i < spec_.accounts.size(); ++i) {
+    deliver(AccountOpened{.account = AccountId(static_cast<std::uint32_t>(i + 1)),
+                          .name = fmt::format("account {}", i + 1),
+                          .limits = spec_.accounts[i].limits,
+                          .parent = spec_.accounts[i].parent});
+  }
   if (!ledger_) return;
   if (lives_.size() > 1 && trace_mode_ == Trace::kText) say("the process is back");
   ledger_->begin();

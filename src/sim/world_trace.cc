@@ -49,8 +49,16 @@ std::string World::Impl::bill(CallId id) const {
 }
 
 std::string World::Impl::describe(const Event& event) const {
-  if (const auto* e = std::get_if<QueryArrived>(&event))
-    return fmt::format("query {}", number(e->query));
+  if (const auto* e = std::get_if<AccountOpened>(&event)) {
+    const Amounts limits{e->limits.usd.value_or(PicoUsd(0)),
+                         e->limits.cloud_tokens.value_or(Tokens(0))};
+    return fmt::format("{} opened: {}", e->name, amounts(limits));
+  }
+  if (const auto* e = std::get_if<QueryArrived>(&event)) {
+    const bool has_account = e->account != AccountId{};
+    return fmt::format("query {}{}", number(e->query),
+                       has_account ? fmt::format(" of account {}", index_of(e->account)) : "");
+  }
   if (const auto* e = std::get_if<StepParsed>(&event)) {
     const Query& query = queries_[place_of(e->query)];
     return fmt::format("step {}/{}", number(e->query), query.plan->steps[index_of(e->id)].label);

@@ -27,8 +27,10 @@ HF_MEMBERS(TaskFeatures, words, numbers, operators, choices, code, foreign, diff
 HF_MEMBERS(Subtask, role, relies_on, expected);
 HF_MEMBERS(Usage, prompt, cached, completion);
 HF_MEMBERS(Signals, mean_logprob, low_logprob, margin);
+HF_MEMBERS(AccountOpened, account, name, limits, is_leased, parent);
+HF_MEMBERS(AccountClosed, account);
 HF_MEMBERS(QueryArrived, query, budget, plan, plan_given, local_only, question_bytes, features,
-           seed, among, answer_tokens);
+           seed, among, answer_tokens, account, is_forwarded);
 HF_MEMBERS(StepParsed, query, id, subtask, task_bytes, features);
 HF_MEMBERS(PlanEnded, query, outcome, sink, pruned);
 HF_MEMBERS(CallFirstToken, call);
@@ -37,16 +39,16 @@ HF_MEMBERS(CallFailed, call, failure, detail, retry_after, usage, billable, outp
 HF_MEMBERS(TimerFired, timer);
 HF_MEMBERS(CancelAsked, query);
 HF_MEMBERS(Refusal, scope, axis, limit, spent, held, asked, trouble);
-HF_MEMBERS(BudgetChanged, limits, refusal);
+HF_MEMBERS(BudgetChanged, account, limits, refusal);
 
 // Commands.
 HF_MEMBERS(Amounts, usd, cloud_tokens);
 HF_MEMBERS(StartCall, call, query, kind, prompt, subtask, endpoint, max_tokens, inputs, give_up,
-           priority, is_attempt, worst);
+           priority, is_attempt, worst, lease);
 HF_MEMBERS(CancelCall, call);
 HF_MEMBERS(SetTimer, timer, at);
-HF_MEMBERS(WantBudget, needed);
-HF_MEMBERS(Booked, call, amounts);
+HF_MEMBERS(WantBudget, account, needed);
+HF_MEMBERS(Booked, account, call, amounts);
 HF_MEMBERS(FinishQuery, query, outcome);
 
 // Records.

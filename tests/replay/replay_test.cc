@@ -229,10 +229,29 @@ std::string complaint_about_second(std::string_view line) {
       R"("among":[],"answer_tokens":null,"question_bytes":1,)"
       R"("features":{"words":0,"numbers":0,"operators":0,"choices":0,"code":0,"foreign":0,)"
       R"("difficulty":0,"category":0,"edge_text":"0","cloud_text":"0"},)"
-      R"("seed":0}},"commands":[]})"
+      R"("seed":0,"account":0,"is_forwarded":false}},"commands":[]})"
       "\n";
   std::string text = complaint_about(log.substr(0, log.find('\n') + 1) + more + std::string(line));
   return text.starts_with("run.log:3: ") ? text.substr(11) : text;
+}
+
+// A query with these members of its own.
+std::string complaint_about_query(std::string_view plan, std::string_view tokens,
+                                  std::string_view is_forwarded) {
+  return complaint_about_second(fmt::format(
+      R"({{"at":9,"event":{{"QueryArrived":{{"query":2,"budget":{{"usd":null,"cloud_tokens":null,)"
+      R"("deadline":null}},"plan":{},"plan_given":false,"local_only":false,)"
+      R"("among":[],"answer_tokens":{},"question_bytes":1,)"
+      R"("features":{{"words":0,"numbers":0,"operators":0,"choices":0,"code":0,"foreign":0,)"
+      R"("difficulty":0,"category":0,"edge_text":"0","cloud_text":"0"}},)"
+      R"("seed":0,"account":0,"is_forwarded":{}}}}},"commands":[]}})"
+      "\n",
+      plan, tokens, is_forwarded));
+}
+
+TEST(Replay, RequestsThatCannotBePassedOnAreRefused) {
+  EXPECT_EQ(complaint_about_query("true", "9", "true"), "a request that is passed on has no plan.");
+  EXPECT_EQ(complaint_about_query("false", "-1", "true"), "the cap of the answer is out of range.");
 }
 
 TEST(Replay, WhatTheSchedulerMustNotBeToldIsRefused) {

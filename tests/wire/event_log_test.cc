@@ -168,7 +168,7 @@ TEST(EventLog, LinesLookAsDocumented) {
       R"("signals":{"mean_logprob":"-0.1","low_logprob":null,"margin":"0.5"}}},)"
       R"("commands":[{"StartCall":{"call":4,"query":1,"kind":"Subtask","prompt":"Sink",)"
       R"("subtask":2,"endpoint":1,"max_tokens":512,"inputs":[0,1],"give_up":20000000000,)"
-      R"("priority":30,"is_attempt":false,"worst":{"usd":0,"cloud_tokens":0}}},)"
+      R"("priority":30,"is_attempt":false,"worst":{"usd":0,"cloud_tokens":0},"lease":null}},)"
       R"({"FinishQuery":{"query":1,"outcome":"Degraded"}}],)"
       "\"sum\":\"SUM\"}\n"
       R"({"cut":{"reason":"No space left on device"},"sum":"SUM"})"

@@ -1,0 +1,87 @@
+// Budgets that queries share: who pays, and where more of a leased one comes from.
+#include <utility>
+
+#include "base/assert.h"
+#include "schedule/impl.h"
+
+namespace hf {
+
+Scheduler::Impl::Account* Scheduler::Impl::account(AccountId id) {
+  return accounts_.find(index_of(id));
+}
+
+void Scheduler::Impl::on(const AccountOpened& event) {
+  if (account(event.account) != nullptr) return;
+  Account opened;
+  opened.name = event.name;
+  opened.parent = event.parent;
+  std::optional<ScopeId> above;
+  if (event.parent) {
+    Account* const parent = account(*event.parent);
+    if (parent == nullptr || parent->is_closed) return;
+    ++parent->users;
+    above = parent->scope;
+    opened.lease = parent->lease;
+  }
+  if (event.is_leased) opened.lease = event.account;
+  opened.scope = ledger_.open(event.name, above, event.limits);
+  accounts_.insert(index_of(event.account), std::move(opened));
+}
+
+void Scheduler::Impl::on(const AccountClosed& event) {
+  Account* const closed = account(event.account);
+  if (closed == nullptr || closed->is_closed || event.account == AccountId{}) return;
+  closed->is_closed = true;
+  ++closed->users;
+  leave_account(event.account);
+}
+
+void Scheduler::Impl::leave_account(AccountId id) {
+  Account& left = *account(id);
+  if (--left.users > 0 || !left.is_closed) return;
+  ledger_.close(left.scope);
+  const std::optional<AccountId> parent = left.parent;
+  accounts_.erase(index_of(id));
+  if (parent) leave_account(*parent);
+}
+
+void Scheduler::Impl::on(const BudgetChanged& event) {
+  Account* const changed = account(event.account);
+  if (changed == nullptr) return;
+  changed->is_wanted = false;
+  ledger_.set_limits(changed->scope, event.limits);
+  ++settlements_;
+  changed->refusal = event.refusal;
+  if (event.refusal) changed->refused_at = settlements_;
+  is_drain_due_ = true;
+}
+
+// The leased account that a refusal comes from; null if it is none.
+const Scheduler::Impl::Account* Scheduler::Impl::refusing_lease(const Query& query,
+                                                                const Refusal& refusal) {
+  const auto lease = account(query.account)->lease;
+  if (!lease) return nullptr;
+  const Account* const found = account(*lease);
+  return refusal.scope == found->name ? found : nullptr;
+}
+
+// Whether `worst` does not fit only because what is leased is used up, and more has been asked for.
+bool Scheduler::Impl::asks_for_budget(const Query& query, const Amounts& worst) {
+  const auto lease = account(query.account)->lease;
+  if (!lease) return false;
+  Account& leased = *account(*lease);
+  if (leased.refused_at == settlements_) return false;
+  const std::optional<Refusal> refusal = ledger_.refusal(query.scope, worst);
+  if (!refusal || refusal->scope != leased.name) return false;
+  if (!std::exchange(leased.is_wanted, true)) commands_->push_back(WantBudget{*lease, worst});
+  return true;
+}
+
+// Whether anything may yet be returned to a budget that the query is paid from.
+bool Scheduler::Impl::is_any_held(const Query& query) {
+  const Account* top = account(query.account);
+  while (top->parent) top = account(*top->parent);
+  return ledger_.state(top->scope).held != Amounts{};
+}
+
+}  // namespace hf
