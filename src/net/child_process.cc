@@ -142,6 +142,8 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(EventLoop& loop,
   posix_spawn_file_actions_adddup2(&actions, output.write, STDOUT_FILENO);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log_file.c_str(),
                                    O_WRONLY | O_CREAT | O_APPEND, 0600);
+  // A copy of a client's connection in the child would keep it open after we have closed it.
+  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   // Its own group: a Ctrl-C at the terminal goes to us, and we decide about the child.
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);

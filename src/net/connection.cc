@@ -8,11 +8,11 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/status.hpp>
 #include <cstring>
-#include <ctime>
 #include <iterator>
 #include <utility>
 
 #include "base/assert.h"
+#include "net/http_text.h"
 
 namespace hf::net {
 namespace {
@@ -28,80 +28,9 @@ constexpr std::size_t kKeptBuffer = 64 * 1024;  // An idle connection keeps no m
 constexpr std::chrono::milliseconds kLingerTime{2'000};
 constexpr auto kNever = std::chrono::steady_clock::time_point::max();
 
-std::string_view code_of(int status) {
-  switch (status) {
-    case 408:
-      return "request_timeout";
-    case 413:
-      return "request_too_large";
-    case 417:
-      return "expectation_failed";
-    case 431:
-      return "headers_too_large";
-    case 500:
-      return "internal_error";
-    case 503:
-      return "too_many_connections";
-    default:
-      return "invalid_http";
-  }
-}
-
-// In OpenAI's form. REQUIRES: nothing in the message that JSON would escape.
-std::string error_body(int status, std::string_view message) {
-  return fmt::format(R"({{"error":{{"message":"{}","type":"{}","param":null,"code":"{}"}}}})",
-                     message, status < 500 ? "invalid_request_error" : "server_error",
-                     code_of(status));
-}
-
-std::string http_date() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  char text[64];
-  return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
-}
-
-// A header value must not be able to end its line.
-void put_header(std::string& out, std::string_view name, std::string_view value) {
-  const auto put_clean = [&out](std::string_view text) {
-    std::ranges::copy_if(text, std::back_inserter(out),
-                         [](char c) { return static_cast<unsigned char>(c) >= 0x20 || c == '\t'; });
-  };
-  put_clean(name);
-  out += ": ";
-  put_clean(value);
-  out += "\r\n";
-}
-
 void release_if_large(std::string& text) {
   text.clear();
   if (text.capacity() > kKeptBuffer) text.shrink_to_fit();
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
-// Splits a request target into path and query; false if it is neither a path nor an absolute URL.
-bool read_target(std::string_view target, Request& request) {
-  if (target.starts_with("http://") || target.starts_with("https://")) {
-    const std::size_t slash = target.find('/', target.find("://") + 3);
-    target = slash == std::string_view::npos ? "/" : target.substr(slash);
-  }
-  if (!target.starts_with('/') && target != "*") return false;
-  const std::size_t mark = target.find('?');
-  request.path = target.substr(0, mark);
-  if (mark != std::string_view::npos) request.query = target.substr(mark + 1);
-  return true;
-}
-
-bool has_no_body(int status) {
-  return status < 200 || status == 204 || status == 304;
 }
 
 class Exchange final : public Responder {
@@ -164,20 +93,42 @@ void tell_if_drained(const std::shared_ptr<Hub>& hub) {
 }
 
 Connection::Connection(Socket socket, std::shared_ptr<Hub> hub)
-    : socket_(std::move(socket)),
-      timer_(socket_.get_executor()),
+    : stream_(std::move(socket), hub->tls.get()),
+      timer_(stream_.socket().get_executor()),
       hub_(std::move(hub)),
+      state_(stream_.is_secure() ? State::kHandshake : State::kIdle),
       deadline_(kNever) {}
 
 void Connection::serve() {
-  set_deadline(hub_->limits.idle_time);
-  read();
+  if (stream_.is_secure()) return shake_hands();
+  begin();
 }
 
 void Connection::refuse() {
   is_refused_ = true;
   ++hub_->refused;
-  reject(503, "The server has reached its limit of connections. Try again later.");
+  serve();
+}
+
+void Connection::shake_hands() {
+  set_deadline(hub_->limits.header_time);
+  stream_.handshake([self = shared_from_this()](const error_code& error) {
+    if (self->state_ == State::kClosed) return;
+    if (error) {  // Not a client of ours; OpenSSL has told it so.
+      self->stream_.end_security();
+      return self->linger();
+    }
+    self->state_ = State::kIdle;
+    self->begin();
+  });
+}
+
+void Connection::begin() {
+  if (is_refused_) {
+    reject(503, "The server has reached its limit of connections. Try again later.");
+  } else {
+    set_deadline(hub_->limits.idle_time);
+  }
   read();
 }
 
@@ -185,7 +136,7 @@ void Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   error_code ignored;
-  socket_.close(ignored);
+  stream_.socket().close(ignored);
   timer_.cancel();
   if (gone_ && hub_->is_alive) {
     asio::post(hub_->executor, [hub = hub_, gone = std::move(gone_)]() mutable {
@@ -205,15 +156,19 @@ void Connection::read() {
   is_reading_ = true;
   const std::size_t size = state_ == State::kBody ? kBodyRead : kSmallRead;
   if (chunk_.size() != size) chunk_ = std::vector<char>(size);
-  socket_.async_read_some(asio::buffer(chunk_),
-                          [self = shared_from_this()](const error_code& error, std::size_t count) {
-                            self->on_read(error, count);
-                          });
+  stream_.read_some(
+      asio::buffer(chunk_),
+      [self = shared_from_this(), was_secure = stream_.is_secure()](
+          const error_code& error, std::size_t count) { self->on_read(error, count, was_secure); });
 }
 
-void Connection::on_read(const error_code& error, std::size_t count) {
+void Connection::on_read(const error_code& error, std::size_t count, bool was_secure) {
   is_reading_ = false;
   if (state_ == State::kClosed) return;
+  if (state_ == State::kLingering && was_secure) {
+    if (!stream_.is_secure()) read();
+    return;
+  }
   if (error) {
     // A client may close its sending side once it has seen the end of what it asked for.
     is_at_end_ = true;
@@ -249,13 +204,24 @@ bool Connection::parse() {
     parser_->header_limit(hub_->limits.header_bytes);
     parser_->body_limit(hub_->limits.body_bytes);
     state_ = State::kHead;
+    checked_ = 0;
     is_head_request_ = false;
     set_deadline(hub_->limits.header_time);
+  }
+  if (state_ == State::kHead && has_folded_line()) {
+    reject(400, "A line of the request's headers begins with a blank.");
+    return true;
   }
   error_code error;
   const std::size_t used = parser_->put(input_.data(), error);
   input_.consume(used);
-  if (error == http::error::need_more) return false;
+  checked_ -= std::min(checked_, used);
+  if (error == http::error::need_more) {
+    // What is left of a body is the head of a chunk or trailers, which Beast lets grow.
+    if (state_ != State::kBody || input_.size() <= hub_->limits.header_bytes) return false;
+    reject(431, "The request's trailers are too large.");
+    return true;
+  }
   if (error == http::error::header_limit) {
     reject(431, "The request's headers are too large.");
   } else if (error == http::error::body_limit) {
@@ -270,10 +236,28 @@ bool Connection::parse() {
   return true;
 }
 
+// Beast joins folded lines of the head; another reader would see a header of its own there.
+bool Connection::has_folded_line() {
+  const auto data = input_.data();
+  const std::string_view text(static_cast<const char*>(data.data()), data.size());
+  while (true) {
+    const std::size_t end = text.find('\n', checked_);
+    checked_ = std::min(end, text.size());
+    if (checked_ + 1 >= text.size()) return false;
+    const char next = text[checked_ + 1];
+    if (next == ' ' || next == '\t') return true;
+    if (next == '\r' || next == '\n') return false;  // The end of the head.
+    ++checked_;
+  }
+}
+
 void Connection::on_head() {
   const auto& head = parser_->get();
   request_ = Request();
   request_.method = head.method_string();
+  if (std::distance(head.begin(), head.end()) > hub_->limits.header_count) {
+    return reject(431, "The request has too many headers.");
+  }
   // Trailers would be added to the fields later and must not pass for headers: copied now.
   for (const auto& field : head) {
     request_.headers.emplace_back(lower(field.name_string()), field.value());
@@ -281,12 +265,15 @@ void Connection::on_head() {
   is_head_request_ = head.method() == http::verb::head;
   is_old_http_ = head.version() < 11;
   keep_alive_ = parser_->keep_alive();
-  if (!read_target(head.target(), request_)) {
-    return reject(400, "The request's target is not a path.");
-  }
   const auto hosts = head.count(http::field::host);
   if (hosts > 1 || (hosts == 0 && !is_old_http_)) {
     return reject(400, "The request needs exactly one Host header.");
+  }
+  if (!read_target(head.target(), request_)) {
+    return reject(400, "The request's target is neither a path nor a URL of this host.");
+  }
+  if (const auto fault = framing_fault(request_, is_old_http_); !fault.empty()) {
+    return reject(400, fault);
   }
   state_ = State::kBody;
   if (parser_->is_done()) return;
@@ -321,7 +308,9 @@ void Connection::reject(int status, std::string_view message) {
   has_begun_ = false;
   state_ = State::kAnswering;
   ++exchange_;
-  send(status, "application/json", error_body(status, message), {});
+  Headers headers;
+  if (status == 503) headers.emplace_back("Retry-After", "1");
+  send(status, "application/json", error_body(status, message), headers);
 }
 
 void Connection::send(int status, std::string_view content_type, std::string_view body,
@@ -378,7 +367,7 @@ void Connection::put_head(int status, std::string_view content_type, const Heade
   const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status)));
   fmt::format_to(std::back_inserter(pending_), "HTTP/1.1 {} {}\r\n", status,
                  std::string_view(reason.data(), reason.size()));
-  put_header(pending_, "Date", http_date());
+  put_header(pending_, "Date", hub_->date.now());
   if (!content_type.empty()) put_header(pending_, "Content-Type", content_type);
   for (const auto& [name, value] : headers) put_header(pending_, name, value);
   if (!length && is_old_http_) keep_alive_ = false;  // The end of the connection is the end mark.
@@ -404,11 +393,11 @@ void Connection::flush() {
     outgoing_.swap(pending_);
   }
   is_writing_ = true;
-  socket_.async_write_some(
-      asio::buffer(outgoing_.data() + outgoing_at_, outgoing_.size() - outgoing_at_),
-      [self = shared_from_this()](const error_code& error, std::size_t count) {
-        self->on_written(error, count);
-      });
+  if (state_ >= State::kAnswering) set_deadline(hub_->limits.write_time);
+  stream_.write_some(asio::buffer(outgoing_.data() + outgoing_at_, outgoing_.size() - outgoing_at_),
+                     [self = shared_from_this()](const error_code& error, std::size_t count) {
+                       self->on_written(error, count);
+                     });
 }
 
 void Connection::on_written(const error_code& error, std::size_t count) {
@@ -416,15 +405,20 @@ void Connection::on_written(const error_code& error, std::size_t count) {
   if (error) return close();
   outgoing_at_ += count;
   flush();
-  if (!is_writing_ && state_ == State::kFlushing) finish();
+  if (is_writing_) return;
+  if (state_ == State::kAnswering) deadline_ = kNever;
+  if (state_ == State::kFlushing) finish();
 }
 
 // The answer is complete; its last bytes may still have to leave.
 void Connection::complete() {
   gone_ = nullptr;
   state_ = State::kFlushing;
-  set_deadline(hub_->limits.idle_time);
   flush();
+  if (is_writing_ || state_ != State::kFlushing) return;
+  asio::post(hub_->executor, [self = shared_from_this()] {  // The head has left long ago.
+    if (self->state_ == State::kFlushing && !self->is_writing_) self->finish();
+  });
 }
 
 // Everything has left: on to the next request or to the end.
@@ -434,13 +428,27 @@ void Connection::finish() {
   release_if_large(pending_);
   if (keep_alive_ && !hub_->is_draining) {
     state_ = State::kIdle;
+    set_deadline(hub_->limits.idle_time);
     return advance();
   }
   if (is_at_end_) return close();
-  error_code ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
+  linger();
+}
+
+// Shuts our side and throws away what still comes.
+void Connection::linger() {
   state_ = State::kLingering;
   set_deadline(kLingerTime);
+  if (stream_.is_secure()) {
+    stream_.say_goodbye([self = shared_from_this()](const error_code&) {
+      if (self->state_ == State::kClosed) return;
+      self->stream_.end_security();
+      self->linger();
+    });
+    return;
+  }
+  error_code ignored;
+  stream_.socket().shutdown(Socket::shutdown_send, ignored);
   read();
 }
 

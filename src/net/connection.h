@@ -7,10 +7,7 @@
 // only.
 #pragma once
 
-#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -23,11 +20,11 @@
 #include <vector>
 
 #include "net/http_server.h"
+#include "net/http_text.h"
+#include "net/stream.h"
 
 namespace hf::net {
 
-using Executor = boost::asio::io_context::executor_type;
-using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, Executor>;
 using SteadyTimer = boost::asio::basic_waitable_timer<
     std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
@@ -38,10 +35,12 @@ struct Hub {
   Handler handler;
   ServerLimits limits;
   Executor executor;
+  std::shared_ptr<boost::asio::ssl::context> tls = {};  // For new connections; none: plain.
   std::set<std::shared_ptr<Connection>> connections = {};
   std::uint32_t refused = 0;                     // How many of them are there only to be told so.
   bool is_draining = false;                      // No connection is kept for a further request.
   std::move_only_function<void()> drained = {};  // To be called when it has no connection left.
+  DateText date = {};
   bool is_alive = true;  // False once the server is destroyed: nobody is called back any more.
 };
 
@@ -58,7 +57,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void refuse();
   // Closes unless an answer is owed or a request is on its way.
   void close_if_idle() {
-    if (state_ == State::kIdle) close();
+    if (state_ <= State::kIdle) close();
   }
   // Closes at once; the pending answer's on_close is called in a later turn.
   void close();
@@ -78,6 +77,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   enum class State {
+    kHandshake,  // TLS is being agreed on.
     kIdle,       // Between requests.
     kHead,       // Some bytes of a request are here.
     kBody,       // The headers are here.
@@ -89,10 +89,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
+  void shake_hands();
+  void begin();
   void read();
-  void on_read(const boost::system::error_code& error, std::size_t count);
+  void on_read(const boost::system::error_code& error, std::size_t count, bool was_secure);
   void advance();
   bool parse();
+  [[nodiscard]] bool has_folded_line();
   void on_head();
   void dispatch();
   void reject(int status, std::string_view message);
@@ -102,11 +105,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_written(const boost::system::error_code& error, std::size_t count);
   void complete();
   void finish();
+  void linger();
   void set_deadline(std::chrono::milliseconds from_now);
   void arm();
   void on_deadline();
 
-  Socket socket_;
+  Stream stream_;
   SteadyTimer timer_;
   const std::shared_ptr<Hub> hub_;
   State state_ = State::kIdle;
@@ -114,6 +118,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::vector<char> chunk_;  // Where the read under way puts its bytes.
   boost::beast::flat_buffer input_;
+  std::size_t checked_ = 0;  // So much of it was looked at for folded lines.
   bool is_reading_ = false;
   bool is_at_end_ = false;  // The client has sent its last byte.
   std::optional<Parser> parser_;

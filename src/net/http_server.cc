@@ -14,6 +14,7 @@
 
 #include "net/connection.h"
 #include "net/event_loop_impl.h"
+#include "net/tls.h"
 
 namespace hf::net {
 namespace {
@@ -48,10 +49,12 @@ class SocketFile {
 
 class Server final : public HttpServer {
  public:
-  Server(Acceptor acceptor, std::string address, SocketFile file, std::shared_ptr<Hub> hub)
+  Server(Acceptor acceptor, std::string address, SocketFile file, std::optional<ServerTls> tls,
+         std::shared_ptr<Hub> hub)
       : acceptor_(std::make_shared<Acceptor>(std::move(acceptor))),
         address_(std::move(address)),
         file_(std::move(file)),
+        tls_(std::move(tls)),
         hub_(std::move(hub)) {
     accept(acceptor_, hub_);
   }
@@ -73,6 +76,13 @@ class Server final : public HttpServer {
     const auto connections = hub_->connections;
     for (const auto& connection : connections) connection->close_if_idle();
     tell_if_drained(hub_);
+  }
+
+  Result<void> reload_tls() override {
+    if (!tls_)
+      return fail(Code::kInvalidInput, "The server has no TLS, so there is none to reload.");
+    HF_TRY(hub_->tls, make_tls(*tls_));
+    return {};
   }
 
   std::string address() const override { return address_; }
@@ -115,6 +125,7 @@ class Server final : public HttpServer {
   const std::shared_ptr<Acceptor> acceptor_;
   const std::string address_;
   const SocketFile file_;
+  const std::optional<ServerTls> tls_;
   const std::shared_ptr<Hub> hub_;
 };
 
@@ -236,16 +247,20 @@ std::string_view Request::header(std::string_view name) const {
 }
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(EventLoop& loop, std::string_view address,
-                                                       Handler handler, ServerLimits limits) {
+                                                       Handler handler, ServerLimits limits,
+                                                       std::optional<ServerTls> tls) {
   auto& context = loop.impl().context;
   Acceptor acceptor(context.get_executor());
   auto hub = std::make_shared<Hub>(
       Hub{.handler = std::move(handler), .limits = limits, .executor = context.get_executor()});
+  if (tls) {
+    HF_TRY(hub->tls, make_tls(*tls));
+  }
   if (address.starts_with(kUnixPrefix)) {
     const std::string path(address.substr(kUnixPrefix.size()));
     HF_TRY(SocketFile file, open_unix(context, acceptor, path));
     return std::make_unique<Server>(std::move(acceptor), std::string(address), std::move(file),
-                                    std::move(hub));
+                                    std::move(tls), std::move(hub));
   }
   HF_TRY(auto endpoint, resolve(context, address));
   HF_CHECK(open_tcp(acceptor, endpoint));
@@ -254,7 +269,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(EventLoop& loop, std::str
   endpoint.resize(bound.size());
   std::memcpy(endpoint.data(), bound.data(), bound.size());
   return std::make_unique<Server>(std::move(acceptor), text_of(endpoint), SocketFile(),
-                                  std::move(hub));
+                                  std::move(tls), std::move(hub));
 }
 
 }  // namespace hf::net

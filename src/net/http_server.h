@@ -1,13 +1,16 @@
-// An HTTP/1.1 server on a TCP port or a Unix socket, for answers that are whole or streamed.
+// An HTTP/1.1 server on a TCP port or a Unix socket, plain or over TLS, for answers that are whole
+// or streamed.
 //
 // Everything runs on the loop's thread: handlers must not block. Limits bound every connection;
-// what is over a limit is answered with 4xx and closed.
+// what is over a limit is answered with 4xx and closed. A request that two readers could understand
+// in two ways is refused.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,26 +64,41 @@ using Handler = std::function<void(Request, std::shared_ptr<Responder>)>;
 struct ServerLimits {
   std::uint32_t connections = 1024;
   std::uint32_t header_bytes = 32 * 1024;
+  std::uint32_t header_count = 128;
   std::uint64_t body_bytes = 8 * 1024 * 1024;
   std::uint64_t buffered_bytes = 4 * 1024 * 1024;  // Written but not yet taken by the client.
-  std::chrono::milliseconds header_time{10'000};   // From the first byte to the end of the headers.
+  std::chrono::milliseconds header_time{10'000};   // From the first byte to the end of the headers;
+                                                   // the same again for the TLS handshake.
   std::chrono::milliseconds body_time{30'000};
-  std::chrono::milliseconds idle_time{60'000};  // Between requests of a kept-alive connection.
+  std::chrono::milliseconds write_time{60'000};  // Until the client takes some of what is written.
+  std::chrono::milliseconds idle_time{60'000};   // Between requests of a kept-alive connection.
+};
+
+// TLS 1.2 or later. Both files are PEM; the certificate's own authorities follow it in its file.
+struct ServerTls {
+  std::string certificate_file;
+  std::string key_file;  // Without a password.
 };
 
 class HttpServer {
  public:
   // Listens at once. `address` is "HOST:PORT" (port 0: any free one), "[IPv6]:PORT" or "unix:PATH".
   // A stale socket file that nobody listens on is replaced; a live one is an error, as is a port
-  // in use. The loop must outlive the server.
+  // in use. With `tls` a client that does not speak TLS is closed. The loop must outlive the
+  // server.
   static Result<std::unique_ptr<HttpServer>> listen(EventLoop& loop, std::string_view address,
-                                                    Handler handler, ServerLimits limits = {});
+                                                    Handler handler, ServerLimits limits = {},
+                                                    std::optional<ServerTls> tls = std::nullopt);
   virtual ~HttpServer() =
       default;  // Stops listening, closes every connection, removes the socket file.
 
   // Takes no more connections, closes those that wait for a request, and the others behind the
   // answer that they owe. Calls `done` once, in a later turn, when none is left. To be called once.
   virtual void drain(std::move_only_function<void()> done) = 0;
+
+  // Reads the certificate files again: connections from now on use what is in them. An error leaves
+  // everything as it is, as it does for a server without TLS.
+  virtual Result<void> reload_tls() = 0;
 
   // As it really is: "127.0.0.1:41823" or "unix:/run/x.sock".
   [[nodiscard]] virtual std::string address() const = 0;

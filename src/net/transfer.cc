@@ -3,21 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
-#include <ctime>
 #include <utility>
 
 namespace hf::net {
 namespace {
 
-constexpr std::chrono::milliseconds kTimeoutMax = std::chrono::hours(24 * 20);
-constexpr std::chrono::seconds kRetryAfterMax = std::chrono::hours(24 * 365);
 constexpr std::uint64_t kHeaderMax = 256 * 1024;  // With those of interim answers.
-
-bool is_one_line(std::string_view text) {
-  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
-}
 
 bool is_loopback(const std::string& url) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parts(curl_url(), curl_url_cleanup);
@@ -49,19 +41,11 @@ bool is_connect_failure(CURLcode code) {
   }
 }
 
-std::string milliseconds(std::chrono::milliseconds time) {
-  return fmt::format("{} ms", time.count());
-}
-
 }  // namespace
 
 Transfer::Transfer(HttpClient::Id id, Call call, SteadyTime started)
-    : id_(id), call_(std::move(call)), started_(started), easy_(curl_easy_init()) {
-  // Far below the end of the clock's range, so that adding one to a time is safe.
-  for (auto* timeout : {&call_.connect_timeout, &call_.first_byte_timeout, &call_.gap_timeout,
-                        &call_.total_timeout}) {
-    *timeout = std::clamp<std::chrono::milliseconds>(*timeout, {}, kTimeoutMax);
-  }
+    : id_(id), call_(std::move(call)), watch_(call_, started), easy_(curl_easy_init()) {
+  call_.connect_timeout = bounded(call_.connect_timeout);
 }
 
 std::optional<CallResult> Transfer::prepare(const Sink& sink) {
@@ -75,6 +59,7 @@ std::optional<CallResult> Transfer::prepare(const Sink& sink) {
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "hybridflow");
   // Nothing else is asked for, but what comes compressed all the same is understood.
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity");
@@ -156,12 +141,28 @@ std::size_t Transfer::on_upload(char* to, std::size_t size, std::size_t count, v
   return length;
 }
 
-std::size_t Transfer::on_header(char*, std::size_t size, std::size_t count, void* self) {
+std::size_t Transfer::on_header(char* bytes, std::size_t size, std::size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
-  transfer.header_received_ += size * count;
-  if (transfer.header_received_ <= kHeaderMax) return size * count;
-  transfer.too_large_ = fmt::format("the header is larger than {} bytes", kHeaderMax);
-  return CURL_WRITEFUNC_ERROR;
+  const std::string_view line(bytes, size * count);
+  transfer.header_received_ += line.size();
+  if (transfer.header_received_ > kHeaderMax) {
+    transfer.too_large_ = fmt::format("the header is larger than {} bytes", kHeaderMax);
+    return CURL_WRITEFUNC_ERROR;
+  }
+  if (line == "\r\n" || line == "\n") transfer.tell_head();
+  return line.size();
+}
+
+// At the end of every head: those of interim answers and trailers are not the answer's.
+void Transfer::tell_head() {
+  CallHead head{.status = status()};
+  if (has_head_ || (head.status < 200 && head.status != 101)) return;
+  has_head_ = true;
+  curl_header* header = nullptr;
+  while ((header = curl_easy_nextheader(easy_.get(), CURLH_HEADER, -1, header)) != nullptr) {
+    keep_header(head, header->name, header->value);
+  }
+  sink_->head(id_, std::move(head));
 }
 
 std::size_t Transfer::on_body(char* bytes, std::size_t size, std::size_t count, void* self) {
@@ -173,34 +174,14 @@ std::size_t Transfer::on_body(char* bytes, std::size_t size, std::size_t count, 
     return CURL_WRITEFUNC_ERROR;
   }
   transfer.received_ += length;
-  transfer.last_byte_ = std::chrono::steady_clock::now();
-  (*transfer.sink_)(transfer.id_, transfer.status(), {bytes, length});
+  transfer.watch_.take_bytes(std::chrono::steady_clock::now());
+  transfer.sink_->bytes(transfer.id_, transfer.status(), {bytes, length});
   return length;
 }
 
-SteadyTime Transfer::deadline() const {
-  const SteadyTime next =
-      received_ == 0 ? started_ + call_.first_byte_timeout : last_byte_ + call_.gap_timeout;
-  return std::min(next, started_ + call_.total_timeout);
-}
-
-void Transfer::end_until(SteadyTime last) {
-  call_.total_timeout =
-      std::min(call_.total_timeout, std::chrono::ceil<std::chrono::milliseconds>(last - started_));
-}
-
 CallResult Transfer::timed_out() const {
-  const SteadyTime total = started_ + call_.total_timeout;
-  if (deadline() == total) {
-    return failure(CallError::kTotalTimeout, "total timeout: the answer was not complete within " +
-                                                 milliseconds(call_.total_timeout));
-  }
-  if (received_ == 0) {
-    return failure(CallError::kFirstByteTimeout, "first-byte timeout: no answer within " +
-                                                     milliseconds(call_.first_byte_timeout));
-  }
-  return failure(CallError::kGapTimeout,
-                 "gap timeout: nothing more came within " + milliseconds(call_.gap_timeout));
+  CallResult late = watch_.timed_out();
+  return failure(late.error, std::move(late.message));
 }
 
 std::string Transfer::words_of(CURLcode code) const {
@@ -218,8 +199,8 @@ CallResult Transfer::finished(CURLcode code) const {
   if (code == CURLE_OK) return failure(CallError::kNone, {});
   if (!too_large_.empty()) return failure(CallError::kTooLarge, too_large_);
   if (code == CURLE_OPERATION_TIMEDOUT) {  // The only one of the four that libcurl watches.
-    return failure(CallError::kConnectTimeout,
-                   "connect timeout: no connection within " + milliseconds(call_.connect_timeout));
+    CallResult late = connect_timed_out(call_.connect_timeout);
+    return failure(late.error, std::move(late.message));
   }
   const std::string text = words_of(code);
   long sent = 0;
@@ -254,17 +235,7 @@ std::optional<Duration> Transfer::retry_after() const {
   if (!easy_ || curl_easy_header(easy_.get(), "Retry-After", 0, CURLH_HEADER, -1, &header) != 0) {
     return std::nullopt;
   }
-  const std::string_view text(header->value);
-  std::int64_t seconds = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (failed == std::errc::invalid_argument || end != text.data() + text.size()) {
-    const std::time_t date = curl_getdate(header->value, nullptr);
-    if (date == -1) return std::nullopt;
-    seconds = date - std::time(nullptr);
-  } else if (failed == std::errc::result_out_of_range) {
-    seconds = kRetryAfterMax.count();
-  }
-  return std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, kRetryAfterMax.count()));
+  return read_retry_after(header->value);
 }
 
 }  // namespace hf::net

@@ -13,16 +13,18 @@
 #include <string>
 #include <string_view>
 
+#include "net/call_watch.h"
 #include "net/http_client.h"
 
 namespace hf::net {
 
-using SteadyTime = std::chrono::steady_clock::time_point;
-
 class Transfer {
  public:
-  // Takes the next piece of the body.
-  using Sink = std::function<void(HttpClient::Id id, int status, std::string_view bytes)>;
+  // Takes what has come.
+  struct Sink {
+    std::function<void(HttpClient::Id id, CallHead head)> head;
+    std::function<void(HttpClient::Id id, int status, std::string_view bytes)> bytes;
+  };
 
   Transfer(HttpClient::Id id, Call call, SteadyTime started);
   Transfer(const Transfer&) = delete;
@@ -35,9 +37,9 @@ class Transfer {
   [[nodiscard]] CURL* easy() const { return easy_.get(); }
 
   // When the next of first-byte, gap and total timeout is due, as things stand.
-  [[nodiscard]] SteadyTime deadline() const;
+  [[nodiscard]] SteadyTime deadline() const { return watch_.deadline(); }
   // Makes `last` the latest of these moments.
-  void end_until(SteadyTime last);
+  void end_until(SteadyTime last) { watch_.end_until(last); }
   // What the caller is told when that moment has passed, and when libcurl says that it is over.
   [[nodiscard]] CallResult timed_out() const;
   [[nodiscard]] CallResult finished(CURLcode code) const;
@@ -50,6 +52,7 @@ class Transfer {
   [[nodiscard]] CallResult failure(CallError error, std::string message) const;
   [[nodiscard]] int status() const;
   [[nodiscard]] std::optional<Duration> retry_after() const;
+  void tell_head();
   void set_method();
   [[nodiscard]] bool set_headers();
   void set_route();
@@ -63,15 +66,15 @@ class Transfer {
 
   const HttpClient::Id id_;
   Call call_;
-  const SteadyTime started_;
+  CallWatch watch_;
   std::unique_ptr<curl_slist, ListCleanup> headers_;
   std::unique_ptr<CURL, EasyCleanup> easy_;  // Goes first: it refers to the rest.
   std::array<char, CURL_ERROR_SIZE> error_text_{};
   const Sink* sink_ = nullptr;
   std::size_t uploaded_ = 0;
   std::uint64_t header_received_ = 0;
+  bool has_head_ = false;
   std::uint64_t received_ = 0;
-  SteadyTime last_byte_;
   std::string too_large_;  // What is, in words; empty if nothing.
 };
 

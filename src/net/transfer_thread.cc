@@ -43,9 +43,9 @@ std::thread without_signals(std::function<void()> body) {
 }  // namespace
 
 TransferThread::TransferThread(std::function<void()> announce)
-    : sink_([this](HttpClient::Id id, int status, std::string_view bytes) {
-        take(id, status, bytes);
-      }),
+    : sink_{.head = [this](HttpClient::Id id, CallHead head) { take_head(id, std::move(head)); },
+            .bytes = [this](HttpClient::Id id, int status,
+                            std::string_view bytes) { take(id, status, bytes); }},
       multi_(make_multi()),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -171,7 +171,7 @@ bool TransferThread::obey() {
 void TransferThread::begin(std::unique_ptr<Transfer> transfer) {
   const HttpClient::Id id = transfer->id();
   if (auto refused = transfer->prepare(sink_)) {
-    ready_.push_back({.id = id, .status = 0, .bytes = {}, .done = std::move(refused)});
+    ready_.push_back({.id = id, .head = {}, .status = 0, .bytes = {}, .done = std::move(refused)});
     return;
   }
   CURL* const easy = transfer->easy();
@@ -181,12 +181,18 @@ void TransferThread::begin(std::unique_ptr<Transfer> transfer) {
   curl_multi_add_handle(multi_, easy);
 }
 
+void TransferThread::take_head(HttpClient::Id id, CallHead head) {
+  ready_.push_back(
+      {.id = id, .head = std::move(head), .status = 0, .bytes = {}, .done = std::nullopt});
+}
+
 void TransferThread::take(HttpClient::Id id, int status, std::string_view bytes) {
   // Joined, because a server may send single bytes, each of them a chunk.
-  if (!ready_.empty() && ready_.back().id == id && !ready_.back().done) {
+  if (!ready_.empty() && ready_.back().id == id && !ready_.back().done && !ready_.back().head) {
     ready_.back().bytes.append(bytes);
   } else {
-    ready_.push_back({.id = id, .status = status, .bytes = std::string(bytes), .done = {}});
+    ready_.push_back(
+        {.id = id, .head = {}, .status = status, .bytes = std::string(bytes), .done = {}});
   }
   check_earlier(id, transfers_.at(id));
 }
@@ -236,7 +242,8 @@ void TransferThread::expire() {
 void TransferThread::finish(HttpClient::Id id, CallResult result) {
   drop(id);
   const int status = result.status;
-  ready_.push_back({.id = id, .status = status, .bytes = {}, .done = std::move(result)});
+  ready_.push_back(
+      {.id = id, .head = {}, .status = status, .bytes = {}, .done = std::move(result)});
 }
 
 void TransferThread::drop(HttpClient::Id id) {

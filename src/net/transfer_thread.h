@@ -22,9 +22,10 @@
 
 namespace hf::net {
 
-// A piece of a body, or the end of a call.
+// The head of an answer, a piece of its body, or the end of a call.
 struct Delivery {
   HttpClient::Id id = 0;
+  std::optional<CallHead> head;
   int status = 0;
   std::string bytes;
   std::optional<CallResult> done;
@@ -65,6 +66,7 @@ class TransferThread {
   void run();
   [[nodiscard]] bool obey();  // False once it is time to stop.
   void begin(std::unique_ptr<Transfer> transfer);
+  void take_head(HttpClient::Id id, CallHead head);
   void take(HttpClient::Id id, int status, std::string_view bytes);
   void wind_up(HttpClient::Id id);
   void check_earlier(HttpClient::Id id, Entry& entry);

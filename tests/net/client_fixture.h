@@ -1,4 +1,5 @@
-// The real client in a loop, with a real server or a raw one that the test scripts.
+// The real client in a loop, with a real server or a raw one that the test scripts; once over the
+// shortest way and once through libcurl.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,7 +18,7 @@ namespace hf::net {
 using namespace std::chrono_literals;
 using Answer = std::shared_ptr<Responder>;
 
-class ClientTest : public testing::Test {
+class ClientTest : public testing::TestWithParam<Transport> {
  protected:
   void serve(Handler handler, ServerLimits limits = {}) {
     auto made = HttpServer::listen(loop_, "127.0.0.1:0", std::move(handler), limits);
@@ -54,7 +55,7 @@ class ClientTest : public testing::Test {
 
   EventLoop loop_;
   std::unique_ptr<HttpServer> server_;
-  std::unique_ptr<HttpClient> client_ = HttpClient::create(loop_);
+  std::unique_ptr<HttpClient> client_ = HttpClient::create(loop_, GetParam());
   std::string body_;
 };
 

@@ -10,7 +10,7 @@
 namespace hf::net {
 namespace {
 
-TEST_F(ClientTest, RequestWithABodyIsNeverSentTwice) {
+TEST_P(ClientTest, RequestWithABodyIsNeverSentTwice) {
   RawServer raw;
   std::vector<std::string> requests;
   raw.serve_one([&](RawSocket& peer) {
@@ -32,7 +32,7 @@ TEST_F(ClientTest, RequestWithABodyIsNeverSentTwice) {
   EXPECT_TRUE(requests[1].ends_with("\r\n\r\ntwo")) << requests[1];
 }
 
-TEST_F(ClientTest, ReleasedCallIsSilentAndItsConnectionServesAgain) {
+TEST_P(ClientTest, ReleasedCallIsSilentAndItsConnectionServesAgain) {
   RawServer raw;
   std::promise<void> released;
   raw.serve_one([&](RawSocket& peer) {
@@ -60,7 +60,7 @@ TEST_F(ClientTest, ReleasedCallIsSilentAndItsConnectionServesAgain) {
   EXPECT_EQ(run(std::move(next)).status, 204);
 }
 
-TEST_F(ClientTest, ReleasedCallThatDoesNotEndIsClosed) {
+TEST_P(ClientTest, ReleasedCallThatDoesNotEndIsClosed) {
   Answer stream;
   serve([&](const Request&, const Answer& answer) {
     stream = answer;
@@ -74,7 +74,7 @@ TEST_F(ClientTest, ReleasedCallThatDoesNotEndIsClosed) {
   loop_.run();
 }
 
-TEST_F(ClientTest, HeaderOverTheLimitIsStopped) {
+TEST_P(ClientTest, HeaderOverTheLimitIsStopped) {
   std::string lines;
   for (int i = 0; i < 300; ++i) lines += "X-More: " + std::string(1000, 'y') + "\r\n";
   const CallResult many = run_against("HTTP/1.1 200 OK\r\n" + lines + "\r\n");
@@ -88,7 +88,7 @@ TEST_F(ClientTest, HeaderOverTheLimitIsStopped) {
   EXPECT_EQ(run_against(hints).error, CallError::kTooLarge);
 }
 
-TEST_F(ClientTest, SingleByteChunksAreJoined) {
+TEST_P(ClientTest, SingleByteChunksAreJoined) {
   std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
   for (int i = 0; i < 10'000; ++i) answer += "1\r\nx\r\n";
   RawServer raw;

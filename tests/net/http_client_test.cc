@@ -16,7 +16,12 @@
 namespace hf::net {
 namespace {
 
-TEST_F(ClientTest, WholeAnswerArrivesWithItsStatusAndType) {
+INSTANTIATE_TEST_SUITE_P(Over, ClientTest, testing::Values(Transport::kShortest, Transport::kCurl),
+                         [](const auto& way) {
+                           return way.param == Transport::kCurl ? "Curl" : "Shortest";
+                         });
+
+TEST_P(ClientTest, WholeAnswerArrivesWithItsStatusAndType) {
   Request seen;
   serve([&](Request request, const Answer& answer) {
     seen = std::move(request);
@@ -43,7 +48,7 @@ TEST_F(ClientTest, WholeAnswerArrivesWithItsStatusAndType) {
   EXPECT_EQ(seen.header("expect"), "");
 }
 
-TEST_F(ClientTest, MethodsAreSentAsGiven) {
+TEST_P(ClientTest, MethodsAreSentAsGiven) {
   std::vector<std::string> methods;
   serve([&](const Request& request, const Answer& answer) {
     methods.push_back(request.method + " " + std::to_string(request.body.size()) +
@@ -59,7 +64,7 @@ TEST_F(ClientTest, MethodsAreSentAsGiven) {
   EXPECT_EQ(methods, (std::vector<std::string>{"GET 0", "POST 0", "HEAD 0", "DELETE 0"}));
 }
 
-TEST_F(ClientTest, LargeBodyIsSentWithoutAsking) {
+TEST_P(ClientTest, LargeBodyIsSentWithoutAsking) {
   std::size_t size = 0;
   serve([&](const Request& request, const Answer& answer) {
     size = request.body.size();
@@ -72,7 +77,7 @@ TEST_F(ClientTest, LargeBodyIsSentWithoutAsking) {
   EXPECT_EQ(size, 3'000'000U);
 }
 
-TEST_F(ClientTest, UnixSocketIsReached) {
+TEST_P(ClientTest, UnixSocketIsReached) {
   const std::string path = testing::TempDir() + "hf-client-" + std::to_string(::getpid());
   auto server = HttpServer::listen(loop_, "unix:" + path, [](const Request& r, const Answer& a) {
     a->send(200, "", std::string(r.header("host")));
@@ -86,7 +91,7 @@ TEST_F(ClientTest, UnixSocketIsReached) {
   EXPECT_EQ(run(made).error, CallError::kConnect);
 }
 
-TEST_F(ClientTest, StreamedPiecesArriveOneByOneAndInOrder) {
+TEST_P(ClientTest, StreamedPiecesArriveOneByOneAndInOrder) {
   Answer stream;
   int sent = 0;
   serve([&](const Request&, const Answer& answer) {
@@ -116,7 +121,7 @@ TEST_F(ClientTest, StreamedPiecesArriveOneByOneAndInOrder) {
   EXPECT_EQ(pieces, (std::vector<std::string>{"0", "1", "2", "3", "4"}));
 }
 
-TEST_F(ClientTest, CancelInTheMiddleReachesTheServerAndSilencesTheCall) {
+TEST_P(ClientTest, CancelInTheMiddleReachesTheServerAndSilencesTheCall) {
   HttpClient::Id id = 0;
   bool is_cancelled = false;
   Answer stream;
@@ -139,7 +144,7 @@ TEST_F(ClientTest, CancelInTheMiddleReachesTheServerAndSilencesTheCall) {
   client_->cancel(id);  // Of a call that is over: nothing happens.
 }
 
-TEST_F(ClientTest, CallCancelledBeforeItBeganIsSilent) {
+TEST_P(ClientTest, CallCancelledBeforeItBeganIsSilent) {
   serve([](const Request&, const Answer& answer) { answer->send(200, "", "x"); });
   const auto id = client_->start(call(), {.on_bytes = [](int, std::string_view) { FAIL(); },
                                           .on_done = [](const CallResult&) { FAIL(); }});
@@ -147,7 +152,7 @@ TEST_F(ClientTest, CallCancelledBeforeItBeganIsSilent) {
   EXPECT_EQ(run(call()).status, 200);
 }
 
-TEST_F(ClientTest, ClientMayBeDestroyedByACallback) {
+TEST_P(ClientTest, ClientMayBeDestroyedByACallback) {
   serve([](const Request&, const Answer& answer) {
     answer->begin(200, "");
     answer->write("first");
@@ -167,7 +172,7 @@ TEST_F(ClientTest, ClientMayBeDestroyedByACallback) {
   EXPECT_EQ(seen, text);
 }
 
-TEST_F(ClientTest, CallbackMayStartAnotherCall) {
+TEST_P(ClientTest, CallbackMayStartAnotherCall) {
   serve([](const Request& request, const Answer& answer) { answer->send(200, "", request.path); });
   std::string second;
   client_->start(call("/1"),
@@ -181,13 +186,13 @@ TEST_F(ClientTest, CallbackMayStartAnotherCall) {
   EXPECT_EQ(second, "/2");
 }
 
-TEST_F(ClientTest, ConnectionIsReused) {
+TEST_P(ClientTest, ConnectionIsReused) {
   serve([](const Request&, const Answer& answer) { answer->send(200, "", "x"); },
         {.connections = 1});
   for (int i = 0; i < 5; ++i) EXPECT_EQ(run(call()).status, 200);  // A second one would get 503.
 }
 
-TEST_F(ClientTest, KeptConnectionThatTheServerHasClosedIsReplacedUnseen) {
+TEST_P(ClientTest, KeptConnectionThatTheServerHasClosedIsReplacedUnseen) {
   const auto answer_x = [](const Request&, const Answer& answer) { answer->send(200, "", "x"); };
   serve(answer_x);
   const std::string address = server_->address();
@@ -198,7 +203,7 @@ TEST_F(ClientTest, KeptConnectionThatTheServerHasClosedIsReplacedUnseen) {
   EXPECT_EQ(run(call_to(address)).status, 200);
 }
 
-TEST_F(ClientTest, RedirectIsAnAnswerLikeAnyOther) {
+TEST_P(ClientTest, RedirectIsAnAnswerLikeAnyOther) {
   int asked = 0;
   serve([&](const Request&, const Answer& answer) {
     ++asked;
@@ -208,7 +213,7 @@ TEST_F(ClientTest, RedirectIsAnAnswerLikeAnyOther) {
   EXPECT_EQ(asked, 1);
 }
 
-TEST_F(ClientTest, LoopbackNeedsNoProxy) {
+TEST_P(ClientTest, LoopbackNeedsNoProxy) {
   serve([](const Request&, const Answer& answer) { answer->send(200, "", "x"); });
   ::setenv("http_proxy", "http://127.0.0.1:1", 1);
   EXPECT_EQ(run(call()).status, 200);
@@ -216,7 +221,7 @@ TEST_F(ClientTest, LoopbackNeedsNoProxy) {
   ::unsetenv("http_proxy");
 }
 
-TEST_F(ClientTest, WayThatDoesNotExistIsAConnectError) {
+TEST_P(ClientTest, WayThatDoesNotExistIsAConnectError) {
   std::string closed;
   {
     closed = RawServer().address();
@@ -235,7 +240,7 @@ TEST_F(ClientTest, WayThatDoesNotExistIsAConnectError) {
   }
 }
 
-TEST_F(ClientTest, HeaderCannotStartAnotherLine) {
+TEST_P(ClientTest, HeaderCannotStartAnotherLine) {
   Call made = call_to("127.0.0.1:1");
   made.headers = {{"Authorization", "Bearer secret\r\nX: y"}};
   const CallResult result = run(std::move(made));
@@ -243,7 +248,7 @@ TEST_F(ClientTest, HeaderCannotStartAnotherLine) {
   EXPECT_EQ(result.message.find("secret"), std::string::npos);
 }
 
-TEST_F(ClientTest, ServerThatDoesNotSpeakTlsIsAConnectError) {
+TEST_P(ClientTest, ServerThatDoesNotSpeakTlsIsAConnectError) {
   RawServer raw;
   raw.serve_one([](RawSocket& peer) {
     peer.read_until("\x03");
@@ -252,7 +257,7 @@ TEST_F(ClientTest, ServerThatDoesNotSpeakTlsIsAConnectError) {
   EXPECT_EQ(run({.method = "GET", .url = "https://" + raw.address()}).error, CallError::kConnect);
 }
 
-TEST_F(ClientTest, ConnectTimeoutIsNamed) {
+TEST_P(ClientTest, ConnectTimeoutIsNamed) {
   // A full queue of a socket that nobody accepts from: further connections hang.
   const RawServer full(0);
   const RawSocket first = RawSocket::connect(full.address());
@@ -263,7 +268,7 @@ TEST_F(ClientTest, ConnectTimeoutIsNamed) {
   EXPECT_TRUE(result.message.starts_with("connect timeout")) << result.message;
 }
 
-TEST_F(ClientTest, FirstByteTimeoutIsNamedEvenAfterTheHeaders) {
+TEST_P(ClientTest, FirstByteTimeoutIsNamedEvenAfterTheHeaders) {
   Answer kept;
   serve([&](const Request& request, const Answer& answer) {
     kept = answer;
@@ -278,7 +283,7 @@ TEST_F(ClientTest, FirstByteTimeoutIsNamedEvenAfterTheHeaders) {
   }
 }
 
-TEST_F(ClientTest, GapTimeoutIsNamedAndReachesTheServer) {
+TEST_P(ClientTest, GapTimeoutIsNamedAndReachesTheServer) {
   Answer kept;
   bool was_told = false;
   serve([&](const Request&, const Answer& answer) {
@@ -300,7 +305,7 @@ TEST_F(ClientTest, GapTimeoutIsNamedAndReachesTheServer) {
   }
 }
 
-TEST_F(ClientTest, TotalTimeoutEndsAStreamThatNeverPauses) {
+TEST_P(ClientTest, TotalTimeoutEndsAStreamThatNeverPauses) {
   Answer kept;
   std::function<void()> drip = [&] {
     if (kept->write("x")) loop_.post([&] { drip(); });
@@ -318,7 +323,7 @@ TEST_F(ClientTest, TotalTimeoutEndsAStreamThatNeverPauses) {
   EXPECT_NE(body_, "");
 }
 
-TEST_F(ClientTest, EndlessTimeoutsAreNoTimeouts) {
+TEST_P(ClientTest, EndlessTimeoutsAreNoTimeouts) {
   serve([](const Request&, const Answer& answer) { answer->send(200, "", "x"); });
   Call made = call();
   made.connect_timeout = made.first_byte_timeout = made.gap_timeout = made.total_timeout =
@@ -326,7 +331,7 @@ TEST_F(ClientTest, EndlessTimeoutsAreNoTimeouts) {
   EXPECT_EQ(run(std::move(made)).error, CallError::kNone);
 }
 
-TEST_F(ClientTest, AnswerOverTheLimitIsStopped) {
+TEST_P(ClientTest, AnswerOverTheLimitIsStopped) {
   serve([](const Request&, const Answer& answer) {
     answer->send(200, "", std::string(100'000, 'x'));
   });
@@ -340,7 +345,7 @@ TEST_F(ClientTest, AnswerOverTheLimitIsStopped) {
   EXPECT_EQ(run(made).error, CallError::kNone);
 }
 
-TEST_F(ClientTest, BrokenConnectionIsACut) {
+TEST_P(ClientTest, BrokenConnectionIsACut) {
   EXPECT_EQ(run_against("").error, CallError::kCut);
   EXPECT_EQ(run_against("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.").error,
             CallError::kCut);
@@ -352,11 +357,11 @@ TEST_F(ClientTest, BrokenConnectionIsACut) {
   EXPECT_EQ(body_, "abc");
 }
 
-TEST_F(ClientTest, AnswerThatIsNotHttpIsAProtocolError) {
+TEST_P(ClientTest, AnswerThatIsNotHttpIsAProtocolError) {
   EXPECT_EQ(run_against("hello, who are you?\r\n\r\n").error, CallError::kProtocol);
 }
 
-TEST_F(ClientTest, RetryAfterIsReadInBothForms) {
+TEST_P(ClientTest, RetryAfterIsReadInBothForms) {
   const auto asked_to_wait = [&](const std::string& value) {
     return run_against("HTTP/1.1 429 Too Many Requests\r\nRetry-After: " + value +
                        "\r\nContent-Length: 0\r\n\r\n")
@@ -380,7 +385,7 @@ TEST_F(ClientTest, RetryAfterIsReadInBothForms) {
   EXPECT_LE(*wait, 3600s);
 }
 
-TEST_F(ClientTest, TwoHundredStreamsRunAtOnce) {
+TEST_P(ClientTest, TwoHundredStreamsRunAtOnce) {
   constexpr int kStreams = 200;
   std::vector<Answer> streams;
   serve([&](const Request& request, const Answer& answer) {
@@ -410,7 +415,7 @@ TEST_F(ClientTest, TwoHundredStreamsRunAtOnce) {
   for (int i = 0; i < kStreams; ++i) EXPECT_EQ(bodies[i], "/" + std::to_string(i) + ";" + tokens);
 }
 
-TEST_F(ClientTest, DestructionWithCallsUnderWayIsSilentAndClosesThem) {
+TEST_P(ClientTest, DestructionWithCallsUnderWayIsSilentAndClosesThem) {
   int closed = 0;
   std::vector<Answer> kept;
   serve([&](const Request&, const Answer& answer) {

@@ -31,7 +31,7 @@ HOSTS = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.(?:org|com)|huggingface\
 FOREIGN = [
     (re.compile(r"<(?:boost/(?:asio|beast)|curl/)"), {"net"}),
     (re.compile(r"<boost/json"), {"wire", "engine", "cli", "runtime"}),
-    (re.compile(r"<CLI/"), {"cli/main.cc"}),
+    (re.compile(r"<CLI/"), {"cli/main.cc", "cli/commands_bench.cc"}),
     (re.compile(r"<toml\+\+/"), {"config", "catalogue"}),
     (re.compile(r'[<"](?:llama|ggml|gguf)[\w-]*\.h'), {"engine"}),
     (re.compile(r"<regex>"), set()),
