@@ -45,6 +45,7 @@ struct AskOptions {
 struct PlanOptions {
   ConfigOptions config;
   std::string question;
+  std::string parse;            // File with plan markup, or "-", instead of a question.
   std::string format = "text";  // text, json, dot, svg
 };
 

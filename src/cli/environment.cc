@@ -1,18 +1,37 @@
 #include "cli/environment.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
 #include "catalogue/store.h"
+#include "cli/ask.h"
 #include "cli/output.h"
 #include "runtime/runtime_directory.h"
 #include "store/schema.h"
 
 namespace hf::cli {
+
+void prepare_process() {
+  // A closed pipe or socket is an error of one write, not the end of the program.
+  std::signal(SIGPIPE, SIG_IGN);
+  // Until a command takes these over to settle what it has begun, there is nothing to settle.
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    const auto before = std::signal(signal, [](int) { std::_Exit(kInterrupted); });
+    if (before == SIG_IGN) std::signal(signal, SIG_IGN);  // As nohup wants it.
+  }
+  // A descriptor that the caller has closed would be given to the next file or socket; this keeps
+  // its place, and its use fails as it should.
+  for (const int file : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(file, F_GETFD) >= 0) continue;
+    static_cast<void>(::open("/dev/null", file == STDOUT_FILENO ? O_RDONLY : O_WRONLY));
+  }
+}
 
 Environment process_environment() {
   return [](const std::string& name) -> std::optional<std::string> {

@@ -9,6 +9,10 @@
 
 namespace hf::cli {
 
+// What must hold before anything else runs: a closed pipe is no end of the program, a signal is
+// one, and no file takes the place of a standard descriptor that the caller has closed.
+void prepare_process();
+
 Environment process_environment();
 
 // Paths that engines need: this binary, the model directory, the folder for sockets.

@@ -248,7 +248,7 @@ int explain_one(store::RunStore& history, const ExplainOptions& options) {
 }
 
 int list(store::RunStore& history, bool as_json) {
-  const auto runs = history.latest(kListed);
+  const auto runs = history.latest({.count = kListed});
   if (!runs) return complain_of(runs.error());
   if (as_json) {
     array listed;

@@ -8,17 +8,12 @@
 #include <system_error>
 #include <utility>
 
-#include "base/utf8.h"
 #include "cli/ask.h"
 #include "cli/environment.h"
-#include "eval/past_choices.h"
-#include "store/without_texts.h"
-#include "wire/receipt_json.h"
+#include "eval/run_rows.h"
 
 namespace hf::cli {
 namespace {
-
-constexpr std::size_t kQuestionBytes = 200;
 
 std::int64_t seconds_now() {
   const auto since = std::chrono::system_clock::now().time_since_epoch();
@@ -30,39 +25,14 @@ Result<std::filesystem::path> history_path() {
       [](const char* name) -> const char* { return std::getenv(name); });
 }
 
-std::string beginning_of(std::string_view question) {
-  std::string text(question.substr(0, kQuestionBytes));
-  text.resize(complete_utf8_prefix(text));
-  return text;
-}
-
 Result<void> store_run(const HistoryConfig& config, const std::string& weights,
                        std::string_view question, const Receipt& receipt) {
-  std::vector<store::ChoiceRow> choices;
-  std::vector<store::LabelRow> labels;
-  const Receipt kept = config.texts ? receipt : store::without_texts(receipt);
-  for (std::uint32_t i = 0; i < receipt.record.subtasks.size(); ++i) {
-    const SubtaskId id{i};
-    const auto choice = eval::past_choice(receipt, id);
-    if (!choice) continue;
-    choices.push_back({id, kept.steps[i].label, receipt.record.sink == id, *choice});
-    if (const auto agreed = eval::agreement(receipt, id))
-      labels.push_back({id, store::LabelKind::kAgreement, *agreed});
-  }
-  const wire::Totals totals = wire::totals_of(receipt);
-  store::RunRow run;
-  run.id = receipt.run;
-  run.at = seconds_now();
-  run.policy = receipt.policy;
-  run.weights = weights;
-  run.outcome = wire::name_of(receipt.record.outcome.value_or(Outcome::kUnavailable));
-  run.usd = totals.usd;
-  run.tokens = totals.edge_tokens + totals.cloud_tokens;
-  if (config.texts) run.question = beginning_of(question);
-  run.receipt = wire::to_text(wire::receipt_json(kept));
+  const std::int64_t now = seconds_now();
+  const store::KeptRun kept = eval::run_rows(
+      receipt, question, {.keeps_texts = config.texts, .weights = weights, .at = now});
   const auto keep = std::chrono::duration_cast<std::chrono::seconds>(config.keep).count();
   HF_TRY(store::RunStore history, open_history());
-  return history.add(run, choices, labels, run.at - keep);
+  return history.add({&kept, 1}, now - keep);
 }
 
 Result<RouterModel> learned_model(RouterModel model) {
@@ -89,25 +59,6 @@ int complain_of(const Error& error) {
   return complain(error.message, error.code == Code::kInvalidInput ? kBadUsage : kFailed);
 }
 
-Result<std::vector<eval::JudgedChoice>> judged_choices(store::RunStore& history,
-                                                       const std::string& weights) {
-  HF_TRY(const auto rows, history.judged(weights));
-  std::vector<eval::JudgedChoice> judged;
-  std::uint64_t query = 0;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (i > 0 && rows[i].run != rows[i - 1].run) ++query;
-    judged.push_back({query, rows[i].choice, rows[i].told, rows[i].agreed});
-  }
-  return judged;
-}
-
-Result<learn::Corrections> serving_corrections(store::RunStore& history,
-                                               const std::string& weights) {
-  HF_TRY(const store::LearnedRow learned, history.learned(weights));
-  if (learned.serving.empty()) return learn::Corrections{};
-  return learn::corrections_from(learned.serving);
-}
-
 RouterModel with_learned(RouterModel model, const HistoryConfig& config) {
   if (!config.enabled || model.model == nullptr) return model;
   auto learned = learned_model(model);
@@ -121,18 +72,6 @@ void keep_run(const HistoryConfig& config, const std::string& weights, std::stri
   if (!config.enabled) return;
   const auto stored = store_run(config, weights, question, receipt);
   if (!stored) complain(fmt::format("the run is not kept: {}", stored.error().message), 0);
-}
-
-Result<std::string> judge_and_promote(store::RunStore& history, const std::string& weights) {
-  HF_TRY(const auto judged, judged_choices(history, weights));
-  HF_TRY(const learn::Corrections serving, serving_corrections(history, weights));
-  HF_TRY(store::LearnedRow learned, history.learned(weights));
-  const eval::Verdict verdict = eval::judge_candidate(judged, serving);
-  learned.verdict = eval::words_of(verdict);
-  learned.at = seconds_now();
-  if (verdict.is_promoted) learned.serving = learn::to_text(eval::learned_from(judged));
-  HF_CHECK(history.set_learned(weights, learned));
-  return learned.verdict;
 }
 
 }  // namespace hf::cli

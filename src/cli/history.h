@@ -6,11 +6,9 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
 #include "config/config.h"
-#include "eval/promotion.h"
 #include "model/receipt.h"
 #include "runtime/router_model.h"
 #include "store/run_store.h"
@@ -23,14 +21,6 @@ Result<store::RunStore> open_history();
 // The error's sentence on standard error; its exit code.
 int complain_of(const Error& error);
 
-// All judged choices of the runs with these weights, a query's beside one another.
-Result<std::vector<eval::JudgedChoice>> judged_choices(store::RunStore& history,
-                                                       const std::string& weights);
-
-// What new runs with these weights start from.
-Result<learn::Corrections> serving_corrections(store::RunStore& history,
-                                               const std::string& weights);
-
 // The model with what was promoted for it. A history that cannot be read is complained of, and the
 // model is as it was.
 RouterModel with_learned(RouterModel model, const HistoryConfig& config);
@@ -39,8 +29,5 @@ RouterModel with_learned(RouterModel model, const HistoryConfig& config);
 // nothing else.
 void keep_run(const HistoryConfig& config, const std::string& weights, std::string_view question,
               const Receipt& receipt);
-
-// Judges the candidate of these weights, stores the verdict, and promotes it if it may serve.
-Result<std::string> judge_and_promote(store::RunStore& history, const std::string& weights);
 
 }  // namespace hf::cli

@@ -13,6 +13,8 @@
 
 #include "cli/ask.h"
 #include "cli/environment.h"
+#include "cli/history.h"
+#include "config/config.h"
 #include "store/lease_store.h"
 #include "store/schema.h"
 #include "wire/json.h"
@@ -205,25 +207,43 @@ int reconcile(store::LeaseStore& ledger, const fs::path& path, const LedgerOptio
 
 }  // namespace
 
-int run_ledger(const LedgerOptions& options) {
-  fs::path path = options.store;
-  if (path.empty()) {
-    const auto usual =
-        store::default_ledger_path([](const char* name) { return std::getenv(name); });
-    if (!usual) return complain(usual.error().message, kBadUsage);
-    path = *usual;
+Result<fs::path> ledger_path(const LedgerPlace& place) {
+  if (!place.store.empty()) return place.store;
+  if (!place.config.empty()) {
+    // Which keys its endpoints need does not matter here.
+    const Environment set_or_not = [](const std::string& name) {
+      return std::optional(process_environment()(name).value_or("unset"));
+    };
+    HF_TRY(const Config config, load_config(place.config, set_or_not));
+    if (config.ledger && !config.ledger->path.empty()) return config.ledger->path;
   }
+  return store::default_ledger_path([](const char* name) { return std::getenv(name); });
+}
+
+Result<void> expect_ledger(const fs::path& path) {
   std::error_code error;
   if (!fs::exists(path, error)) {
-    return complain(fmt::format("there is no ledger at {}; it is made when a budget that lasts is "
-                                "first used",
-                                path.string()),
-                    kFailed);
+    return fail(Code::kUnavailable,
+                fmt::format("there is no ledger at {}; it is made when a budget that lasts or a "
+                            "key is first used",
+                            path.string()));
   }
-  const auto ledger = store::LeaseStore::open({.path = path, .clock = nullptr});
+  if (fs::is_regular_file(path, error) && fs::file_size(path, error) == 0) {
+    return fail(Code::kUnavailable,
+                fmt::format("{} is no ledger but an empty file; check the path", path.string()));
+  }
+  return {};
+}
+
+int run_ledger(const LedgerOptions& options) {
+  const auto path = ledger_path(options.place);
+  if (!path) return complain_of(path.error());
+  const auto found = expect_ledger(*path);
+  if (!found) return complain_of(found.error());
+  const auto ledger = store::LeaseStore::open({.path = *path, .clock = nullptr});
   if (!ledger) return complain(ledger.error().message, kFailed);
-  return options.action == LedgerAction::kShow ? show(**ledger, path, options.json)
-                                               : reconcile(**ledger, path, options);
+  return options.action == LedgerAction::kShow ? show(**ledger, *path, options.json)
+                                               : reconcile(**ledger, *path, options);
 }
 
 }  // namespace hf::cli

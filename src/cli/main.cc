@@ -1,26 +1,24 @@
 // The program: reads the command line and hands over to one file a subcommand.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <charconv>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
-#include <limits>
-#include <optional>
-#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "cli/arguments.h"
 #include "cli/ask.h"
+#include "cli/commands_bench.h"
+#include "cli/db.h"
 #include "cli/doctor.h"
 #include "cli/environment.h"
 #include "cli/eval_route.h"
 #include "cli/explain.h"
 #include "cli/feedback.h"
 #include "cli/import.h"
+#include "cli/keys.h"
 #include "cli/ledger.h"
 #include "cli/models.h"
 #include "cli/output.h"
@@ -53,19 +51,30 @@ void add_policy_option(CLI::App& command, std::string& policy) {
   command.add_option("--policy", policy, "Routing policy")->check(CLI::IsMember(names));
 }
 
-// CLI11 takes -1 for the largest number there is.
-std::uint64_t read_seed(const std::string& text) {
-  std::uint64_t seed = 0;
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, seed);
-  if (error == std::errc() && stopped == end) return seed;
-  throw CLI::ValidationError("--seed", fmt::format("'{}' is not a whole number from 0 to {}", text,
-                                                   std::numeric_limits<std::uint64_t>::max()));
+void add_seed_option(CLI::App& command, std::uint64_t& seed) {
+  command.add_option("--seed", seed, "Seed of everything random")->check([](const auto& text) {
+    const auto number = read_seed(text);
+    return number ? "" : number.error().message;
+  });
 }
 
-void add_seed_option(CLI::App& command, std::uint64_t& seed) {
-  const auto read = [&seed](const std::string& text) { seed = read_seed(text); };
-  command.add_option_function<std::string>("--seed", read, "Seed of everything random");
+// A command that only groups others.
+CLI::App& add_group(CLI::App& app, const char* name, const char* help) {
+  return *app.add_subcommand(name, help)->require_subcommand(1);
+}
+
+// One of a group: it sets `chosen` to `action`.
+template <class Action>
+CLI::App* add_action(CLI::App& group, const char* name, const char* help, Action& chosen,
+                     Action action) {
+  CLI::App* command = group.add_subcommand(name, help);
+  command->callback([&chosen, action] { chosen = action; });
+  return command;
+}
+
+void add_place_options(CLI::App& command, LedgerPlace& place) {
+  command.add_option("--config", place.config, "Configuration file that names the ledger");
+  command.add_option("--store", place.store, "The ledger's file, whatever is configured");
 }
 
 // An option that is there but empty (`--budget-usd "$LIMIT"`, the variable not set) must not pass
@@ -78,10 +87,6 @@ void refuse_empty_values(CLI::App& app) {
     });
   }
   for (CLI::App* command : app.get_subcommands({})) refuse_empty_values(*command);
-}
-
-bool is_empty_assignment(std::string_view argument) {
-  return argument.starts_with("--") && argument.ends_with('=');
 }
 
 void add_ask(CLI::App& app, AskOptions& options) {
@@ -104,31 +109,25 @@ void add_ask(CLI::App& app, AskOptions& options) {
   command.add_flag("-v,--verbose", options.verbose, "Say each event in a line of its own");
 }
 
-struct PlanCommand {
-  PlanOptions options;
-  std::string parse;
-  bool json = false;
-};
-
-void add_plan(CLI::App& app, PlanCommand& plan) {
+void add_plan(CLI::App& app, PlanOptions& options) {
   CLI::App& command = *app.add_subcommand("plan", "Show how a question would be split");
   auto* question =
-      command.add_option("question", plan.options.question, "The question; - reads standard input");
-  auto* parse = command.add_option("--parse", plan.parse,
+      command.add_option("question", options.question, "The question; - reads standard input");
+  auto* parse = command.add_option("--parse", options.parse,
                                    "Read plan markup from a file or - instead of asking");
   question->excludes(parse);
-  auto* format = command.add_option("--format", plan.options.format, "text, json, dot or svg")
+  auto* format = command.add_option("--format", options.format, "text, json, dot or svg")
                      ->check(CLI::IsMember({"text", "json", "dot", "svg"}));
-  command.add_flag("--json", plan.json, "The same as --format json")->excludes(format);
-  add_config_options(command, plan.options.config);
-  add_planner_option(command, plan.options.config);
+  const auto use_json = [&options] { options.format = "json"; };
+  command.add_flag_callback("--json", use_json, "The same as --format json")->excludes(format);
+  add_config_options(command, options.config);
+  add_planner_option(command, options.config);
 }
 
 void add_replay(CLI::App& app, ReplayOptions& options) {
   CLI::App& command = *app.add_subcommand("replay", "Check a recorded run against this program");
   command.add_option("log", options.log, "A file that `ask --record` wrote")->required();
-  command.add_option("--weights", options.weights,
-                     "The weights of its router, if it did not use the shipped ones");
+  command.add_option("--weights", options.weights, "Of its router, if not the shipped ones");
   command.add_flag("--explain", options.explain, "Show each decision with its reason");
   command.add_flag("--json", options.json, "As JSON");
 }
@@ -146,14 +145,12 @@ void add_simulate(CLI::App& app, SimulateOptions& options) {
 }
 
 void add_ledger(CLI::App& app, LedgerOptions& options) {
-  CLI::App& command = *app.add_subcommand("ledger", "Budgets that last: what is spent and lent");
-  command.require_subcommand(1);
+  CLI::App& group = add_group(app, "ledger", "Budgets that last: what is spent and lent");
   const auto add = [&](const char* name, const char* help, LedgerAction action) {
-    CLI::App* sub = command.add_subcommand(name, help);
-    sub->callback([&options, action] { options.action = action; });
-    sub->add_option("--store", options.store, "The ledger's file; by default in the state folder");
-    sub->add_flag("--json", options.json, "As JSON");
-    return sub;
+    CLI::App* command = add_action(group, name, help, options.action, action);
+    add_place_options(*command, options.place);
+    command->add_flag("--json", options.json, "As JSON");
+    return command;
   };
   add("show", "Scopes, and leases with the state of their owners", LedgerAction::kShow);
   add("reconcile", "End the leases of processes that are gone", LedgerAction::kReconcile)
@@ -161,13 +158,53 @@ void add_ledger(CLI::App& app, LedgerOptions& options) {
                  "Leases of other containers too: only if these have ended");
 }
 
+void add_limit_options(CLI::App& command, KeyLimits& limits) {
+  command.add_option("--usd", limits.usd, "Budget in dollars a period, or none");
+  command.add_option("--tokens", limits.tokens, "Budget in cloud tokens a period, or none");
+  command.add_option("--period", limits.period, "day, month (the default) or total, in UTC")
+      ->check(CLI::IsMember({"day", "month", "total"}));
+  command.add_option("--requests-per-minute", limits.requests_per_minute, "At most, or none");
+  command.add_option("--in-flight", limits.in_flight, "Requests at once at most, or none");
+  command.add_option("--model", limits.models, "A model it may name, once for each; none: all")
+      ->allow_extra_args(false);
+  command.add_option("--expires", limits.expires, "30d from now, the begin of 2027-01-31, or none");
+}
+
+void add_keys(CLI::App& app, KeysOptions& options) {
+  CLI::App& group = add_group(app, "keys", "Keys of the server: who may ask, and how much");
+  const auto add = [&](const char* name, const char* help, KeysAction action) {
+    CLI::App* command = add_action(group, name, help, options.action, action);
+    add_place_options(*command, options.place);
+    command->add_flag("--json", options.json, "As JSON");
+    return command;
+  };
+  CLI::App* fresh = add("add", "Make a key and print it, this once", KeysAction::kAdd);
+  fresh->add_option("--name", options.name, "What to call it")->required();
+  add_limit_options(*fresh, options.limits);
+  add("list", "All keys, what they have spent and their state", KeysAction::kList);
+  CLI::App* set = add("set", "Change limits of a key", KeysAction::kSet);
+  add_limit_options(*set, options.limits);
+  for (CLI::App* named : {set, add("revoke", "End a key for good", KeysAction::kRevoke),
+                          add("rotate", "Another secret for a key", KeysAction::kRotate)}) {
+    named->add_option("name", options.name, "The key's name")->required();
+  }
+}
+
+void add_db(CLI::App& app, DbOptions& options) {
+  CLI::App& group = add_group(app, "db", "The files of the ledger and of the history");
+  CLI::App* check = add_action(group, "check", "Read both whole and say whether they are sound",
+                               options.action, DbAction::kCheck);
+  CLI::App* backup = add_action(group, "backup", "Copy both, while others may use them",
+                                options.action, DbAction::kBackup);
+  for (CLI::App* command : {check, backup}) add_place_options(*command, options.place);
+  backup->add_option("directory", options.directory, "Where the copies go")->required();
+}
+
 void add_models(CLI::App& app, ModelsOptions& options) {
-  CLI::App& command = *app.add_subcommand("models", "List, fetch, verify and remove models");
-  command.require_subcommand(1);
+  CLI::App& group = add_group(app, "models", "List, fetch, verify and remove models");
+  options.getenv = [](const char* name) -> const char* { return std::getenv(name); };
   const auto add = [&](const char* name, const char* help, ModelsAction action) {
-    CLI::App* sub = command.add_subcommand(name, help);
-    sub->callback([&options, action] { options.action = action; });
-    return sub;
+    return add_action(group, name, help, options.action, action);
   };
   add("list", "The known models and their state", ModelsAction::kList)
       ->add_flag("--json", options.json, "As JSON");
@@ -181,8 +218,7 @@ void add_models(CLI::App& app, ModelsOptions& options) {
 }
 
 void add_eval(CLI::App& app, EvalRouteOptions& options) {
-  CLI::App& command = *app.add_subcommand("eval", "Judge policies on recorded outcomes");
-  command.require_subcommand(1);
+  CLI::App& command = add_group(app, "eval", "Judge policies on recorded outcomes");
   CLI::App& route = *command.add_subcommand("route", "Every routing policy on the same outcomes");
   route.add_option("--outcomes", options.outcomes, "Files of outcome lines")->required();
   route.add_option("--graphs", options.graphs,
@@ -195,17 +231,13 @@ void add_eval(CLI::App& app, EvalRouteOptions& options) {
   route.add_option("--seeds", options.seeds, "Stream orders")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  route.add_option("--weights", options.weights,
-                   "Weights of the router; the shipped ones if not "
-                   "given");
+  route.add_option("--weights", options.weights, "Weights of the router; else the shipped ones");
   route.add_option("--split", options.split, "Of train, calibration, test, all")
       ->capture_default_str();
   route.add_option("--edge-places", options.edge_places, "Calls at once on the edge")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  route
-      .add_option("--second-price", options.second_price,
-                  "Gain that a second of a query's time must bring")
+  route.add_option("--second-price", options.second_price, "Gain that a second must bring")
       ->capture_default_str();
   route.add_option("--jobs", options.jobs, "Threads; all cores if not given");
   route.add_flag("--targets", options.targets, "Measure the targets, too");
@@ -225,9 +257,7 @@ void add_import(CLI::App& app, ImportOptions& options) {
   CLI::App& command = *app.add_subcommand("import", "Recorded results of others as outcome lines");
   command.add_option("source", options.source, "mmlu-pro, routellm-mmlu or routellm-gsm8k")
       ->required();
-  command
-      .add_option("files", options.files,
-                  "Of the source; mmlu-pro: outcomes, predictions, questions")
+  command.add_option("files", options.files, "mmlu-pro: outcomes, predictions, questions")
       ->required();
   command.add_option("--edge", options.edge, "mmlu-pro: the edge's model");
   command.add_option("--cloud", options.cloud, "mmlu-pro: the cloud's model");
@@ -255,8 +285,7 @@ void add_feedback(CLI::App& app, FeedbackOptions& options) {
 }
 
 void add_route(CLI::App& app, RouteStatusOptions& options) {
-  CLI::App& command = *app.add_subcommand("route", "The router: what it has learned");
-  command.require_subcommand(1);
+  CLI::App& command = add_group(app, "route", "The router: what it has learned");
   CLI::App& status = *command.add_subcommand("status", "Weights, labels, calibration and drift");
   add_config_options(status, options.config);
   status.add_flag("--json", options.json, "As JSON");
@@ -275,10 +304,7 @@ void add_profile(CLI::App& app, ProfileOptions& options) {
   command.add_option("--limit", options.limit, "Then take at most that many")
       ->check(CLI::Range(1, 1'000'000'000));
   command.add_option("--budget", options.budget_usd, "Hard limit of this run in dollars");
-  command
-      .add_option("--jobs", options.jobs,
-                  "Tasks at a time; more than 1 spoils the times of "
-                  "endpoints that share a machine")
+  command.add_option("--jobs", options.jobs, "Tasks at a time; 1 for times on a shared machine")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   add_seed_option(command, options.seed);
@@ -340,8 +366,10 @@ void add_engine(CLI::App& app) {
 // The options of every command, filled in by the parser.
 struct Commands {
   AskOptions ask;
-  PlanCommand plan;
+  PlanOptions plan;
   LedgerOptions ledger;
+  KeysOptions keys;
+  DbOptions db;
   ModelsOptions models;
   ReplayOptions replay;
   SimulateOptions simulate;
@@ -353,6 +381,7 @@ struct Commands {
   FeedbackOptions feedback;
   RouteStatusOptions route_status;
   ServeOptions serve;
+  BenchServeOptions bench;
   DoctorOptions doctor;
   bool version_json = false;
 #ifdef HF_ENGINE
@@ -366,6 +395,8 @@ void add_commands(CLI::App& app, Commands& commands) {
   add_ask(app, commands.ask);
   add_plan(app, commands.plan);
   add_ledger(app, commands.ledger);
+  add_keys(app, commands.keys);
+  add_db(app, commands.db);
   add_models(app, commands.models);
   add_replay(app, commands.replay);
   add_simulate(app, commands.simulate);
@@ -377,6 +408,7 @@ void add_commands(CLI::App& app, Commands& commands) {
   add_feedback(app, commands.feedback);
   add_route(app, commands.route_status);
   add_serve(app, commands.serve);
+  add_bench(app, commands.bench);
   CLI::App& doctor = *app.add_subcommand("doctor", "Check the installation, models and endpoints");
   add_config_options(doctor, commands.doctor.config);
   doctor.add_flag("--json", commands.doctor.json, "As JSON");
@@ -391,29 +423,9 @@ void add_commands(CLI::App& app, Commands& commands) {
   refuse_empty_values(app);
 }
 
-// What the parser would complain of less plainly, or not at all.
-std::optional<std::string> misuse_of(const CLI::App& app, std::span<char*> arguments) {
-  const auto is_named = [&](const CLI::App* command) {
-    return command->get_name() == arguments[1];
-  };
-  if (arguments.size() > 1 && arguments[1][0] != '-' &&
-      std::ranges::none_of(app.get_subcommands({}), is_named)) {
-    return fmt::format("There is no command '{}' (see --help)", arguments[1]);
-  }
-  const auto end = std::ranges::find(arguments, std::string_view("--"));
-  const auto empty = std::find_if(arguments.begin(), end, is_empty_assignment);
-  if (empty == end) return std::nullopt;
-  return fmt::format("{} needs a value that is not empty (see --help)", *empty);
-}
-
 int run_command(const CLI::App& app, Commands& commands) {
   if (app.got_subcommand("ask")) return run_ask(commands.ask);
-  if (app.got_subcommand("plan")) {
-    PlanCommand& plan = commands.plan;
-    if (plan.json) plan.options.format = "json";
-    return plan.parse.empty() ? run_plan(plan.options)
-                              : run_plan_parse(plan.parse, plan.options.format);
-  }
+  if (app.got_subcommand("plan")) return run_plan(commands.plan);
   if (app.got_subcommand("replay")) return run_replay(commands.replay);
   if (app.got_subcommand("simulate")) return run_simulate(commands.simulate);
   if (app.got_subcommand("eval")) return run_eval_route(commands.eval);
@@ -424,19 +436,18 @@ int run_command(const CLI::App& app, Commands& commands) {
   if (app.got_subcommand("feedback")) return run_feedback(commands.feedback);
   if (app.got_subcommand("route")) return run_route_status(commands.route_status);
   if (app.got_subcommand("serve")) return run_serve(commands.serve);
+  if (app.got_subcommand("bench")) return run_bench_serve(commands.bench);
   if (app.got_subcommand("ledger")) return run_ledger(commands.ledger);
-  if (app.got_subcommand("models")) {
-    commands.models.getenv = [](const char* name) -> const char* { return std::getenv(name); };
-    return run_models(commands.models);
-  }
+  if (app.got_subcommand("keys")) return run_keys(commands.keys);
+  if (app.got_subcommand("db")) return run_db(commands.db);
+  if (app.got_subcommand("models")) return run_models(commands.models);
   if (app.got_subcommand("doctor")) return run_doctor(commands.doctor);
 #ifdef HF_ENGINE
   if (app.got_subcommand("engine")) return run_engine_command(commands.engine);
 #else
   if (app.got_subcommand("engine")) {
     return complain(
-        "This build has no local engine; build with -DHF_ENGINE=ON, or describe a server as an "
-        "endpoint in a configuration file.",
+        "This build has no local engine; build with -DHF_ENGINE=ON, or configure an endpoint.",
         kBadUsage);
   }
 #endif
@@ -449,7 +460,11 @@ int run(int argc, char** argv) {
       "model.");
   Commands commands;
   add_commands(app, commands);
-  const auto misuse = misuse_of(app, std::span(argv, static_cast<std::size_t>(argc)));
+  const auto is_command = [&](std::string_view name) {
+    const auto is_named = [&](const CLI::App* command) { return command->get_name() == name; };
+    return !app.get_subcommands(is_named).empty();
+  };
+  const auto misuse = misuse_of({argv, static_cast<std::size_t>(argc)}, is_command);
   if (misuse) return complain(*misuse, kBadUsage);
   try {
     app.parse(argc, argv);
@@ -461,29 +476,12 @@ int run(int argc, char** argv) {
   return run_command(app, commands);
 }
 
-// A descriptor that the caller has closed would be given to the next file or socket; this keeps its
-// place, and its use fails as it should.
-void keep_standard_descriptors() {
-  for (const int file : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (::fcntl(file, F_GETFD) >= 0) continue;
-    static_cast<void>(::open("/dev/null", file == STDOUT_FILENO ? O_RDONLY : O_WRONLY));
-  }
-}
-
-// Until a command takes these over to settle what it has begun, there is nothing to settle.
-void end_at_signals() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    const auto before = std::signal(signal, [](int) { std::_Exit(kInterrupted); });
-    if (before == SIG_IGN) std::signal(signal, SIG_IGN);  // As nohup wants it.
-  }
-}
-
 int guarded(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {
-    // A write that failed: finish_output says so.
-    if (std::ferror(stdout) != 0) return kFailed;
+    // A write that failed: finish_output says so, unless the reader has seen enough.
+    if (std::ferror(stdout) != 0) return kAnswered;
     return complain(fmt::format("internal fault: {}", error.what()), kFailed);
   }
 }
@@ -492,9 +490,6 @@ int guarded(int argc, char** argv) {
 }  // namespace hf::cli
 
 int main(int argc, char** argv) {
-  // A closed pipe or socket is an error of one write, not the end of the program.
-  std::signal(SIGPIPE, SIG_IGN);
-  hf::cli::end_at_signals();
-  hf::cli::keep_standard_descriptors();
+  hf::cli::prepare_process();
   return hf::cli::finish_output(hf::cli::guarded(argc, argv));
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <utility>
 
+#include "base/sentence.h"
 #include "cli/ask.h"
 #include "cli/environment.h"
 #include "cli/plan_parse.h"
@@ -45,6 +46,7 @@ std::string fault_of(const Receipt& receipt, const PlanEnd& end) {
 }  // namespace
 
 int run_plan(const PlanOptions& options) {
+  if (!options.parse.empty()) return run_plan_parse(options.parse, options.format);
   const auto config = configure(options.config);
   if (!config) return complain(config.error().message, kBadUsage);
   auto question = read_question(options.question);
@@ -74,9 +76,9 @@ int run_plan(const PlanOptions& options) {
     return complain(receipt.record.trouble, kUnavailable);
   }
   if (watcher.end()->outcome == PlanOutcome::kUseless) {
-    return complain(
-        fmt::format("the planner gave no usable plan: {}.", fault_of(receipt, *watcher.end())),
-        kUnavailable);
+    return complain(fmt::format("the planner gave no usable plan: {}.",
+                                clause_of(fault_of(receipt, *watcher.end()))),
+                    kUnavailable);
   }
   return print_plan(receipt.steps, *watcher.end(), receipt.repairs, "planner", options.format);
 }

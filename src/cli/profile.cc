@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/sentence.h"
 #include "cli/environment.h"
 #include "cli/output.h"
 #include "cli/profile_run.h"
@@ -269,11 +270,11 @@ int finish(const Summary& summary) {
   const ProfileState& state = summary.state;
   if (state.end == ProfileEnd::kStopped) return complain(summary.progress.trouble(), kFailed);
   if (state.end != ProfileEnd::kDone) {
-    complain(
-        fmt::format("it ended before all was done: {}. {} of {} tasks are in {}; the same "
-                    "command goes on from there.",
-                    state.trouble, summary.had + state.done, summary.tasks, summary.options.out),
-        0);
+    complain(fmt::format("it ended before all was done: {}. {} of {} tasks are in {}; the same "
+                         "command goes on from there.",
+                         clause_of(state.trouble), summary.had + state.done, summary.tasks,
+                         summary.options.out),
+             0);
   } else if (state.failed > 0) {
     complain(
         fmt::format("{} of {} tasks failed and have no row; the same command tries them again.",

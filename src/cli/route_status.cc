@@ -12,6 +12,7 @@
 #include "cli/environment.h"
 #include "cli/history.h"
 #include "cli/output.h"
+#include "eval/run_rows.h"
 #include "learn/metrics.h"
 #include "wire/json.h"
 
@@ -90,14 +91,14 @@ Result<Status> read_status(const RouteStatusOptions& options) {
   HF_TRY(store::RunStore history, open_history());
   HF_CHECK(history.check());
   HF_TRY(status.runs, history.count());
-  HF_TRY(const auto judged, judged_choices(history, digest));
+  HF_TRY(const auto judged, eval::judged_choices(history, digest));
   for (const eval::JudgedChoice& each : judged) {
     status.told += each.told ? 1 : 0;
     status.agreed += each.agreed ? 1 : 0;
   }
   HF_TRY(status.learned, history.learned(digest));
   status.is_corrected = !status.learned.serving.empty();
-  HF_TRY(const learn::Corrections serving, serving_corrections(history, digest));
+  HF_TRY(const learn::Corrections serving, eval::serving_corrections(history, digest));
   status.serving = scored(judged, serving);
   status.candidate = scored(judged, eval::learned_from(judged));
   HF_TRY(const auto answers, history.answers(digest));
@@ -110,7 +111,8 @@ Result<Status> read_status(const RouteStatusOptions& options) {
 
 object metrics_object(const std::vector<learn::Scored>& rows) {
   const learn::Metrics metrics = learn::measure(rows, {.bins = kBins});
-  const auto interval = [](const learn::Interval& of) {
+  const auto interval = [](const learn::Interval& of) -> value {
+    if (!of.is_defined) return nullptr;
     return object{{"value", of.value}, {"low", of.low}, {"high", of.high}};
   };
   array bins;
@@ -156,7 +158,8 @@ void print_json(const Status& status) {
 
 std::string metrics_text(std::string_view title, const std::vector<learn::Scored>& rows) {
   const learn::Metrics metrics = learn::measure(rows, {.bins = kBins});
-  const auto words = [](const learn::Interval& of) {
+  const auto words = [](const learn::Interval& of) -> std::string {
+    if (!of.is_defined) return "n/a";
     return fmt::format("{:.3f} [{:.3f}, {:.3f}]", of.value, of.low, of.high);
   };
   std::string text = fmt::format("{} on {} judged results\n", title, metrics.rows);

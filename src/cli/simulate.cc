@@ -252,15 +252,21 @@ int run_simulate(const SimulateOptions& options) {
         if (options.json) print_seed(result, summary.seeds == 0);
         if (!result.violations.empty()) complain_of(options, result);
         if (trace != nullptr) {
-          fmt::print(trace, "# seed {}, hash {}\n{}", result.seed, hex(result.hash), result.trace);
+          const std::string text =
+              fmt::format("# seed {}, hash {}\n{}", result.seed, hex(result.hash), result.trace);
+          std::fwrite(text.data(), 1, text.size(), trace);
         }
         summary.add(result);
       });
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
   fmt::print("{}",
              options.json ? fmt::format("\n],{}}}\n", json_members(summary)) : text_of(summary));
-  const bool is_written = std::fflush(stdout) == 0 && (trace == nullptr || std::fflush(trace) == 0);
-  if (!is_written) return complain("The result could not be written.", kFailed);
+  if (file != nullptr && (std::fflush(file.get()) != 0 || std::ferror(file.get()) != 0)) {
+    return complain(fmt::format("The trace could not all be written to '{}'; check the disk or the "
+                                "file behind it.",
+                                options.trace),
+                    kFailed);
+  }
   fmt::print(stderr, "{} seeds in {:.1f} s: {:.0f} a second\n", summary.seeds, took.count(),
              static_cast<double>(summary.seeds) / std::max(took.count(), 1e-9));
   return summary.violations == 0 ? kAnswered : kFailed;

@@ -182,8 +182,9 @@ std::string spending(const Evaluation& evaluation, const Setting& stream, double
 std::string diagram(const std::string& name, const std::vector<learn::ReliabilityBin>& bins,
                     const learn::Metrics& metrics) {
   Plot plot;
-  plot.title = fmt::format("P(right) of {}: ECE {:.3f}, AUROC {:.3f}", name, metrics.ece.value,
-                           metrics.auroc.value);
+  plot.title =
+      fmt::format("P(right) of {}: ECE {:.3f}, AUROC {}", name, metrics.ece.value,
+                  metrics.auroc.is_defined ? fmt::format("{:.3f}", metrics.auroc.value) : "n/a");
   plot.x_label = "predicted";
   plot.y_label = "observed";
   plot.has_diagonal = true;

@@ -26,6 +26,7 @@ std::string endpoints_of(const Dataset& dataset, Tier tier) {
 }
 
 std::string with_interval(const learn::Interval& interval) {
+  if (!interval.is_defined) return "n/a";
   return fmt::format("{:.4f} ({:.4f} to {:.4f})", interval.value, interval.low, interval.high);
 }
 

@@ -18,6 +18,7 @@ struct Values {
   double brier = 0;
   double log_loss = 0;
   double auroc = 0.5;
+  bool has_auroc = false;
 };
 
 // What falls into one bin of equal mass.
@@ -107,7 +108,8 @@ Values values_of(std::span<const SortedRow> rows, std::span<const double> weight
   }
   values.brier /= total;
   values.log_loss /= total;
-  if (right > 0 && wrong_before > 0) values.auroc = pairs / (right * wrong_before);
+  values.has_auroc = right > 0 && wrong_before > 0;
+  if (values.has_auroc) values.auroc = pairs / (right * wrong_before);
   return values;
 }
 
@@ -155,6 +157,7 @@ Metrics measure(std::span<const Scored> rows, const MetricOptions& options) {
   metrics.brier = interval_of(value.brier, std::move(brier), 0, 1);
   metrics.log_loss = interval_of(value.log_loss, std::move(log_loss), 0, HUGE_VAL);
   metrics.auroc = interval_of(value.auroc, std::move(auroc), 0, 1);
+  metrics.auroc.is_defined = value.has_auroc;
   return metrics;
 }
 

@@ -24,6 +24,7 @@ struct Interval {
   double value = 0;
   double low = 0;
   double high = 0;
+  bool is_defined = true;
 };
 
 struct Metrics {
@@ -31,7 +32,7 @@ struct Metrics {
   double ece_floor = 0;  // What chance alone would make of it if every probability were true.
   Interval brier;        // Mean squared distance.
   Interval log_loss;     // In nats; a prediction counts as at least 1e-6 and at most 1 - 1e-6.
-  Interval auroc;        // 0.5 if all targets agree.
+  Interval auroc{.is_defined = false};  // Undefined, and 0.5, if all targets agree.
   std::size_t rows = 0;
   std::size_t queries = 0;
 };

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/sentence.h"
 #include "replay/check.h"
 #include "route/router.h"
 #include "schedule/scheduler.h"
@@ -191,7 +192,7 @@ Result<ReplayReport> replay(std::istream& log, std::string_view name, const Mode
   std::string line;
   std::size_t number = 0;
   const auto damaged = [&](std::string_view what) {
-    return fail(Code::kInvalidInput, fmt::format("{}:{}: {}.", name, number, what));
+    return fail(Code::kInvalidInput, fmt::format("{}:{}: {}.", name, number, clause_of(what)));
   };
   while (!replayer.is_over()) {
     const Read read = read_line(log, line);

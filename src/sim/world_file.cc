@@ -119,6 +119,7 @@ Result<EndpointModel> read_endpoint(const Table& table, const FaultChances& faul
     return table.error("an endpoint needs a 'tier': \"edge\" or \"cloud\".");
   model.endpoint.tier = *tier == "edge" ? Tier::kEdge : Tier::kCloud;
   model.slots = Draw::constant(1);
+  if (!table.is_table("slots")) HF_CHECK(table.number("slots", 1, kCount.most));
   HF_CHECK(set(model.slots, table, "slots", kCount));
   HF_TRY(const auto price, table.table("price"));
   if (price) {
@@ -312,6 +313,9 @@ Result<void> read_route(const Table& root, WorldFile& world) {
     HF_CHECK(table->allow(
         {"policy", "cloud_share", "threshold", "difficulty", "second_price", "explore"}));
     HF_TRY(world.policies, table->texts("policy"));
+    if (table->has("policy") && world.policies.empty()) {
+      return table->bad("policy", "one policy or more");
+    }
     for (const std::string& policy : world.policies) {
       if (std::ranges::find(policy_names(), policy) != policy_names().end()) continue;
       return table->error_at("policy", fmt::format("unknown policy '{}'; known: {}.", policy,

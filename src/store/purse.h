@@ -34,6 +34,9 @@ class Purse {
   // What a call cost. For calls that were never `started`, nothing.
   void booked(CallId call, const Amounts& actual);
 
+  // In all, whatever of it is spent.
+  [[nodiscard]] const Amounts& leased() const { return leased_; }
+
   // Returns what is not used. If the store fails now, the lease stays counted as spent until it is
   // reconciled.
   void give_back();

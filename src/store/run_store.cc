@@ -57,6 +57,7 @@ constexpr std::array kMigrations{
          serving TEXT NOT NULL,
          verdict TEXT NOT NULL,
          at INTEGER NOT NULL) STRICT, WITHOUT ROWID)",
+    R"(ALTER TABLE run ADD COLUMN key TEXT NOT NULL DEFAULT '')",
 };
 
 constexpr FileKind kHistory{
@@ -108,7 +109,8 @@ RunRow run_of(const Rows& rows) {
           .usd = PicoUsd(rows.integer(5)),
           .tokens = Tokens(rows.integer(6)),
           .question = rows.text(7),
-          .receipt = rows.text(8)};
+          .receipt = rows.text(8),
+          .key = rows.text(9)};
 }
 
 // All rows of a query, each made by `make`.
@@ -139,16 +141,21 @@ Result<void> RunStore::check() {
   return check_integrity(database_);
 }
 
-Result<void> RunStore::add(const RunRow& run, const std::vector<ChoiceRow>& choices,
-                           const std::vector<LabelRow>& labels, std::int64_t oldest) {
+Result<void> RunStore::add(std::span<const KeptRun> runs, std::int64_t oldest) {
   HF_TRY(Transaction transaction, Transaction::begin(database_, Transaction::Kind::kWrite));
   HF_CHECK(database_.run("DELETE FROM run WHERE at < ?", oldest));
-  HF_CHECK(database_.run("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+  for (const KeptRun& kept : runs) HF_CHECK(insert(kept));
+  return transaction.commit();
+}
+
+Result<void> RunStore::insert(const KeptRun& kept) {
+  const RunRow& run = kept.run;
+  HF_CHECK(database_.run("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                          std::string_view(run.id), run.at, std::string_view(run.policy),
                          std::string_view(run.weights), std::string_view(run.outcome),
                          run.usd.count(), run.tokens.count(), std::string_view(run.question),
-                         std::string_view(run.receipt)));
-  for (const ChoiceRow& row : choices) {
+                         std::string_view(run.receipt), std::string_view(run.key)));
+  for (const ChoiceRow& row : kept.choices) {
     const PastChoice& choice = row.choice;
     HF_CHECK(
         database_.run("INSERT INTO choice VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -159,8 +166,8 @@ Result<void> RunStore::add(const RunRow& run, const std::vector<ChoiceRow>& choi
                       choice.edge_served, choice.cloud_served, choice.utility, choice.threshold,
                       choice.propensity, choice.attempt_worth));
   }
-  for (const LabelRow& row : labels) HF_CHECK(label(run.id, row));
-  return transaction.commit();
+  for (const LabelRow& row : kept.labels) HF_CHECK(label(run.id, row));
+  return {};
 }
 
 Result<RunRow> RunStore::find(std::string_view id) {
@@ -189,11 +196,13 @@ Result<RunRow> RunStore::find(std::string_view id) {
   return found.front();
 }
 
-Result<std::vector<RunRow>> RunStore::latest(std::int64_t count) {
+Result<std::vector<RunRow>> RunStore::latest(const Page& page) {
   HF_TRY(Rows rows,
-         database_.query("SELECT id, at, policy, weights, outcome, pico_usd, tokens, question, '' "
-                         "FROM run ORDER BY id DESC LIMIT ?",
-                         count));
+         database_.query("SELECT id, at, policy, weights, outcome, pico_usd, tokens, question, '', "
+                         "key FROM run WHERE (?1 = '' OR id < ?1) AND (?2 OR key = ?3) "
+                         "ORDER BY id DESC LIMIT ?4",
+                         std::string_view(page.before), std::int64_t{!page.key},
+                         std::string_view(page.key ? *page.key : page.before), page.count));
   return all<RunRow>(std::move(rows),
                      [](const Rows& row) -> Result<RunRow> { return run_of(row); });
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,7 @@ struct RunRow {
   Tokens tokens;
   std::string question;  // Its beginning; "" if texts are not kept.
   std::string receipt;   // JSON.
+  std::string key = {};  // Name of the key that asked a server; "" without one.
 };
 
 // A decision of a run whose result was used.
@@ -50,6 +52,13 @@ struct LabelRow {
   SubtaskId subtask{};
   LabelKind kind = LabelKind::kUser;
   double correct = 0;  // 0 to 1.
+};
+
+// A run with its choices and what is known of their results at once.
+struct KeptRun {
+  RunRow run;
+  std::vector<ChoiceRow> choices = {};
+  std::vector<LabelRow> labels = {};
 };
 
 // A choice with all that was said of it.
@@ -76,17 +85,22 @@ class RunStore {
   // Reads the whole file for damage; as slow as it is long.
   Result<void> check();
 
-  // Adds a run with its choices and labels. Runs from before `oldest` go, with all that was said of
-  // them; what was learned stays.
-  Result<void> add(const RunRow& run, const std::vector<ChoiceRow>& choices,
-                   const std::vector<LabelRow>& labels, std::int64_t oldest);
+  // Adds runs, all or none. Runs from before `oldest` go, with all that was said of them; what was
+  // learned stays.
+  Result<void> add(std::span<const KeptRun> runs, std::int64_t oldest);
 
   // The run that `id` is the beginning of, in either case; the latest for "last". kInvalidInput if
   // there is none, or more than one.
   Result<RunRow> find(std::string_view id);
 
-  // The latest first, without their receipts.
-  Result<std::vector<RunRow>> latest(std::int64_t count);
+  // The latest first, without their receipts; only those before the run `before` if it is given,
+  // and only those of one key.
+  struct Page {
+    std::int64_t count = 0;
+    std::string before = {};
+    std::optional<std::string> key = {};
+  };
+  Result<std::vector<RunRow>> latest(const Page& page);
   Result<std::int64_t> count();
 
   Result<std::vector<ChoiceRow>> choices(const std::string& run);
@@ -104,6 +118,7 @@ class RunStore {
   Result<void> set_learned(const std::string& weights, const LearnedRow& learned);
 
  private:
+  Result<void> insert(const KeptRun& kept);
   explicit RunStore(Database database) : database_(std::move(database)) {}
 
   Database database_;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "store/database_file.h"
+#include "store/key_rows.h"
 #include "store/rows.h"
 
 namespace hf::store {
@@ -53,6 +54,24 @@ constexpr std::array kMigrations{
          usd INTEGER NOT NULL,
          tokens INTEGER NOT NULL,
          PRIMARY KEY (lease, id)) STRICT, WITHOUT ROWID)",
+    // Keys of the server (key_store.h). `version` is that of all keys when this one last changed.
+    R"(CREATE TABLE key (
+         id INTEGER PRIMARY KEY AUTOINCREMENT,
+         version INTEGER NOT NULL UNIQUE,
+         digest TEXT NOT NULL UNIQUE,
+         prefix TEXT NOT NULL,
+         name TEXT NOT NULL,
+         usd_limit INTEGER,
+         tokens_limit INTEGER,
+         period INTEGER NOT NULL,
+         requests_per_minute INTEGER,
+         in_flight INTEGER,
+         models TEXT NOT NULL,
+         expires_at INTEGER,
+         created_at INTEGER NOT NULL,
+         revoked_at INTEGER,
+         seal INTEGER NOT NULL) STRICT;
+       CREATE UNIQUE INDEX key_by_name ON key (name) WHERE revoked_at IS NULL)",
 };
 
 // A connection's own settings. Nothing here writes to the file.
@@ -114,6 +133,7 @@ Result<void> check_ledger(Database& database) {
   HF_CHECK(check_integrity(database));
   HF_CHECK(all_scopes(database));
   HF_CHECK(all_leases(database));
+  HF_CHECK(all_keys(database));
   for (const std::string_view unbalanced : {kUnbalancedScopes, kUnbalancedLeases}) {
     HF_TRY(const std::int64_t count, database.number(unbalanced));
     if (count != 0) return std::unexpected(database.damaged("its sums contradict each other"));

@@ -133,8 +133,12 @@ class History(WithStub):
         self.assertEqual(len(status["weights"]["digest"]), 16)
         self.assertEqual(status["serving"]["rows"], 1)
         self.assertEqual(status["serving"]["reliability"][0]["observed"], 1)
+        # With nothing wrong there is nothing to tell right from.
+        self.assertEqual((status["serving"]["auroc"], status["candidate"]["auroc"]), (None, None))
         self.assertFalse(status["corrected"])
-        self.assertIn("labels: 1 by users", self.call("route", "status", "--config", config))
+        told = self.call("route", "status", "--config", config)
+        self.assertIn("labels: 1 by users", told)
+        self.assertIn("AUROC n/a\n", told)
 
     def test_a_step_can_be_judged(self):
         self.ask_once("--plan", "always")
@@ -151,7 +155,7 @@ class History(WithStub):
                 columns = ("subtask, label, is_sink, is_cloud, was_tried, was_open, edge_chance, cloud_chance,"
                            "edge_served, cloud_served, utility, threshold, propensity, attempt_worth")
                 db.execute("INSERT INTO run SELECT ?, at, policy, weights, outcome, pico_usd, tokens, question,"
-                           "receipt FROM run WHERE id = (SELECT max(id) FROM run WHERE id NOT LIKE 'Z%')", (f"Z{i:04}",))
+                           "receipt, key FROM run WHERE id = (SELECT max(id) FROM run WHERE id NOT LIKE 'Z%')", (f"Z{i:04}",))
                 db.execute(f"INSERT INTO choice SELECT ?, {columns} FROM choice WHERE is_sink AND run ="
                            "(SELECT max(id) FROM run WHERE id NOT LIKE 'Z%')", (f"Z{i:04}",))
                 db.execute("INSERT INTO label VALUES (?, 0, 0, ?)", (f"Z{i:04}", correct))

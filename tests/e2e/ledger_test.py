@@ -116,6 +116,24 @@ class Ledger(unittest.TestCase):
         self.assertEqual(code, 2)
         self.assertIn("neither HYBRIDFLOW_STATE nor HOME is set", err)
 
+    def test_an_empty_file_is_no_ledger_and_is_left_so(self):
+        open(self.path, "wb").close()
+        for action in ("show", "reconcile"):
+            code, out, err = self.run_ledger(action, "--store", self.path)
+            self.assertEqual((code, out), (1, ""))
+            self.assertIn(f"{self.path} is no ledger but an empty file", err)
+            self.assertEqual(os.path.getsize(self.path), 0)
+
+    def test_is_where_a_configuration_says(self):
+        self.make("dead")
+        config = os.path.join(self.folder, "config.toml")
+        with open(config, "w") as file:
+            file.write('[[endpoint]]\nname = "edge"\ntier = "edge"\nurl = "http://127.0.0.1:1"\nmodel = "m"\n'
+                       f'[ledger]\npath = "{self.path}"\nscope = "process"\n[[ledger.scopes]]\nname = "process"\n')
+        code, out, err = self.run_ledger("show", "--config", config, HYBRIDFLOW_STATE="/nowhere")
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("lease 1 on key:a", out)
+
     def test_refuses_a_damaged_ledger(self):
         with open(self.path, "wb") as file:
             file.write(b"x" * 5000)

@@ -243,6 +243,7 @@ class Budgets(Profile):
         code, summary, err = self.profile(self.tasks(tasks), *more, config=config)
         self.assertEqual((code, summary["end"]), (3, "over budget"), err)
         self.assertIn("the same command goes on from there", err)
+        self.assertNotIn("..", err)
         self.assertLessEqual(self.bill(), budget)
         self.assertLessEqual(self.bill(), summary["usd"] + 1e-12)
         self.assertGreater(summary["written"], 0)

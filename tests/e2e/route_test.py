@@ -128,6 +128,9 @@ class Policies(WithStub):
         code, _, err = run("replay", log)
         self.assertEqual(code, 2)
         self.assertIn("name its weights with --weights", err)
+        code, _, err = run("replay", log, "--weights", "/nowhere.bin")
+        self.assertEqual(code, 2)
+        self.assertTrue(err.endswith("The weights '/nowhere.bin' cannot be read.\n"), err)
         self.assertEqual(run("replay", log, "--weights", weights)[0], 0)
 
 

@@ -157,6 +157,11 @@ class Simulate(unittest.TestCase):
         self.check_refused(["nowhere"], "There is no world 'nowhere'")
         self.check_refused([self.folder], "There is no world")
         self.check_refused([self.path("bad", WORLD + "speed = 0\n")], "bad:10:9: 'arrivals.speed'")
+        self.check_refused([self.path("bad", WORLD + "[route]\npolicy = []\n")],
+                           "'route.policy' must be one policy or more")
+        for slots in ("0", "0.5", "-1"):
+            world = WORLD.replace('first_token', f'slots = {slots}\nfirst_token')
+            self.check_refused([self.path("bad", world)], "'endpoint.slots' must be")
         for seeds in ("x", "2..1", "1..", "..3", "-1", "1..99999999999"):
             self.check_refused(["quiet", "--seeds=" + seeds], "is no range of seeds")
         self.check_refused(["quiet", "--policy", "best"], "best")
@@ -167,8 +172,21 @@ class Simulate(unittest.TestCase):
         with open("/dev/full", "w") as full:
             code, _, err = simulate("quiet", "--seeds", "1", stdout=full)
         self.assertEqual(code, 1)
-        self.assertIn("could not be written", err)
+        self.assertIn("could not all be written", err)
+        code, _, err = simulate("quiet", "--seeds", "1..50", "--trace", "/dev/full")
+        self.assertEqual(code, 1)
+        self.assertEqual(err, "hybridflow: The trace could not all be written to '/dev/full'; check the disk or the "
+                              "file behind it.\n")
 
+    def test_a_reader_that_has_seen_enough_is_no_failure(self):
+        # Less and more than fits into a pipe.
+        for arguments in (["--seeds", "1"], ["--seeds", "1..20", "--trace", "-"], ["--seeds", "1..2000", "--json"]):
+            out, end = os.pipe()
+            os.close(out)
+            with open(end, "w") as closed:
+                code, _, err = simulate("quiet", *arguments, stdout=closed)
+            self.assertEqual(code, 0, err)
+            self.assertNotIn("hybridflow:", err)
 
 if __name__ == "__main__":
     unittest.main()

@@ -99,8 +99,8 @@ TEST(Damage, AFileThatIsNoDatabaseIsRefusedAndLeftAsItIs) {
 TEST(Damage, AStoreOfANewerVersionIsRefused) {
   const Scratch scratch;
   make_sound(scratch.ledger());
-  execute(scratch.ledger(), "PRAGMA user_version = 2");
-  EXPECT_NE(refusal_of(scratch.ledger()).find("has version 2, this program knows 1"),
+  execute(scratch.ledger(), "PRAGMA user_version = 3");
+  EXPECT_NE(refusal_of(scratch.ledger()).find("has version 3, this program knows 2"),
             std::string::npos);
 }
 

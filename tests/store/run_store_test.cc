@@ -57,6 +57,10 @@ ChoiceRow choice(std::uint32_t subtask, bool is_sink = false) {
   return {SubtaskId(subtask), fmt::format("{}", subtask + 1), is_sink, made};
 }
 
+Result<void> keep(RunStore& store, const KeptRun& run, std::int64_t oldest) {
+  return store.add({&run, 1}, oldest);
+}
+
 void execute(const fs::path& path, const char* sql) {
   sqlite3* connection = nullptr;
   ASSERT_EQ(sqlite3_open(path.c_str(), &connection), SQLITE_OK);
@@ -65,12 +69,34 @@ void execute(const fs::path& path, const char* sql) {
   sqlite3_close(connection);
 }
 
+TEST(RunStore, ListsPagesAndTheRunsOfOneKey) {
+  const Scratch scratch;
+  RunStore store = open_history(file_in(scratch));
+  std::vector<KeptRun> runs;
+  for (const char* id : {"01A", "01B", "01C", "01D"}) {
+    KeptRun kept{.run = run(id)};
+    kept.run.key = std::string_view(id) < "01C" ? "alice" : "";
+    runs.push_back(kept);
+  }
+  ASSERT_TRUE(store.add(runs, 0));
+  const auto ids = [&](const RunStore::Page& page) {
+    std::string joined;
+    for (const RunRow& row : *store.latest(page)) joined += row.id + row.key + " ";
+    return joined;
+  };
+  EXPECT_EQ(ids({.count = 2}), "01D 01C ");
+  EXPECT_EQ(ids({.count = 9, .before = "01C"}), "01Balice 01Aalice ");
+  EXPECT_EQ(ids({.count = 9, .before = "01B", .key = "alice"}), "01Aalice ");
+  EXPECT_EQ(ids({.count = 9, .key = ""}), "01D 01C ");
+}
+
 TEST(RunStore, KeepsWhatItWasGivenOverARestart) {
   const Scratch scratch;
   {
     RunStore store = open_history(file_in(scratch));
-    ASSERT_TRUE(store.add(run("01B"), {choice(0), choice(1, true)},
-                          {{SubtaskId(0), LabelKind::kAgreement, 1}}, 0));
+    ASSERT_TRUE(keep(
+        store,
+        {run("01B"), {choice(0), choice(1, true)}, {{SubtaskId(0), LabelKind::kAgreement, 1}}}, 0));
     ASSERT_TRUE(store.label("01B", {SubtaskId(1), LabelKind::kUser, 0.5}));
     ASSERT_TRUE(store.set_learned("0123456789abcdef", {"state", "promoted", 5}));
   }
@@ -112,7 +138,7 @@ TEST(RunStore, IsForItsOwnerOnly) {
 TEST(RunStore, ASecondLabelReplacesTheFirst) {
   const Scratch scratch;
   RunStore store = open_history(file_in(scratch));
-  ASSERT_TRUE(store.add(run("01B"), {choice(0, true)}, {}, 0));
+  ASSERT_TRUE(keep(store, {run("01B"), {choice(0, true)}, {}}, 0));
   ASSERT_TRUE(store.label("01B", {SubtaskId(0), LabelKind::kUser, 1}));
   ASSERT_TRUE(store.label("01B", {SubtaskId(0), LabelKind::kUser, 0}));
   const auto judged = store.judged("0123456789abcdef");
@@ -124,15 +150,15 @@ TEST(RunStore, FindsARunByItsBeginning) {
   const Scratch scratch;
   RunStore store = open_history(file_in(scratch));
   EXPECT_NE(store.find("last").error().message.find("no run"), std::string::npos);
-  ASSERT_TRUE(store.add(run("01ABX"), {}, {}, 0));
-  ASSERT_TRUE(store.add(run("01ABY"), {}, {}, 0));
+  ASSERT_TRUE(keep(store, {run("01ABX"), {}, {}}, 0));
+  ASSERT_TRUE(keep(store, {run("01ABY"), {}, {}}, 0));
   EXPECT_EQ(store.find("01aby")->id, "01ABY");
   EXPECT_EQ(store.find("01ABX")->id, "01ABX");
   EXPECT_EQ(store.find("last")->id, "01ABY");
   EXPECT_NE(store.find("01AB").error().message.find("more than one"), std::string::npos);
   EXPECT_NE(store.find("%").error().message.find("no run '%'"), std::string::npos);
   EXPECT_EQ(store.find("02").error().code, Code::kInvalidInput);
-  const auto latest = store.latest(1);
+  const auto latest = store.latest({.count = 1});
   ASSERT_EQ(latest->size(), 1U);
   EXPECT_EQ(latest->front().id, "01ABY");
   EXPECT_EQ(store.count(), 2);
@@ -142,11 +168,11 @@ TEST(RunStore, ForgetsOldRunsAndTheirLabelsButNotWhatWasLearned) {
   const Scratch scratch;
   RunStore store = open_history(file_in(scratch));
   ASSERT_TRUE(
-      store.add(run("01A", 100), {choice(0, true)}, {{SubtaskId(0), LabelKind::kUser, 1}}, 0));
+      keep(store, {run("01A", 100), {choice(0, true)}, {{SubtaskId(0), LabelKind::kUser, 1}}}, 0));
   ASSERT_TRUE(store.set_learned("0123456789abcdef", {"state", "promoted", 5}));
-  ASSERT_TRUE(store.add(run("01B", 200), {choice(0, true)}, {}, 100));
+  ASSERT_TRUE(keep(store, {run("01B", 200), {choice(0, true)}, {}}, 100));
   EXPECT_EQ(store.count(), 2);
-  ASSERT_TRUE(store.add(run("01C", 300), {}, {}, 101));
+  ASSERT_TRUE(keep(store, {run("01C", 300), {}, {}}, 101));
   EXPECT_FALSE(store.find("01A"));
   EXPECT_EQ(store.count(), 2);
   EXPECT_TRUE(store.judged("0123456789abcdef")->empty());
@@ -157,9 +183,9 @@ TEST(RunStore, ForgetsOldRunsAndTheirLabelsButNotWhatWasLearned) {
 TEST(RunStore, AddsAllOfARunOrNothing) {
   const Scratch scratch;
   RunStore store = open_history(file_in(scratch));
-  EXPECT_FALSE(store.add(run("01A"), {}, {{SubtaskId(4), LabelKind::kUser, 1}}, 0));
+  EXPECT_FALSE(keep(store, {run("01A"), {}, {{SubtaskId(4), LabelKind::kUser, 1}}}, 0));
   EXPECT_EQ(store.count(), 0);
-  EXPECT_TRUE(store.add(run("01A"), {}, {}, 0));
+  EXPECT_TRUE(keep(store, {run("01A"), {}, {}}, 0));
 }
 
 TEST(RunStore, RefusesForeignNewerAndDamagedFilesAndLeavesThem) {
@@ -192,7 +218,7 @@ TEST(RunStore, FindsDamageInTheMiddleOfAFile) {
     for (int i = 0; i < 200; ++i) {
       RunRow row = run(fmt::format("01{:03}", i));
       row.receipt = std::string(500, 'r');
-      ASSERT_TRUE(store.add(row, {choice(0, true)}, {}, 0));
+      ASSERT_TRUE(keep(store, {row, {choice(0, true)}, {}}, 0));
     }
     EXPECT_TRUE(store.check());
   }
@@ -210,7 +236,8 @@ TEST(RunStore, RefusesADecisionThatWasAltered) {
   const Scratch scratch;
   {
     RunStore store = open_history(file_in(scratch));
-    ASSERT_TRUE(store.add(run("01A"), {choice(0, true)}, {{SubtaskId(0), LabelKind::kUser, 1}}, 0));
+    ASSERT_TRUE(
+        keep(store, {run("01A"), {choice(0, true)}, {{SubtaskId(0), LabelKind::kUser, 1}}}, 0));
   }
   execute(file_in(scratch), "UPDATE choice SET propensity = 0");
   RunStore store = open_history(file_in(scratch));
