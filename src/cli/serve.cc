@@ -3,31 +3,41 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include "cli/environment.h"
 #include "cli/history.h"
+#include "cli/ledger.h"
 #include "cli/output.h"
 #include "net/event_loop.h"
 #include "net/http_server.h"
 #include "runtime/runtime.h"
 #include "serve/loopback.h"
 #include "serve/server.h"
+#include "store/key_store.h"
 
 namespace hf::cli {
 namespace {
 
-// Of a request; larger ones are refused.
-constexpr std::uint64_t kBodyBytesMax = 4 * 1024 * 1024;
+namespace fs = std::filesystem;
+
 // After the last query has ended, for clients that are slow to take its answer.
 constexpr Duration kFlushTime = std::chrono::seconds(5);
 
 bool is_socket_file(std::string_view address) {
   return address.starts_with("unix:");
+}
+
+bool is_local(std::string_view address) {
+  return is_socket_file(address) || serve::is_loopback(serve::host_of(address));
 }
 
 std::int64_t unix_seconds() {
@@ -70,62 +80,119 @@ class Ending {
   bool has_begun_ = false;
 };
 
+Result<RouterModel> router_model(const Config& config) {
+  HF_TRY(RouterModel model, load_router_model(config.weights));
+  return with_learned(std::move(model), config.history);
+}
+
+Result<std::unique_ptr<Runtime>> make_runtime(net::EventLoop& loop, const Config& config,
+                                              RouterModel model, const fs::path& ledger) {
+  HF_TRY(RuntimeOptions options, runtime_options());
+  options.model = std::move(model);
+  options.ledger_path = ledger;
+  options.opens_ledger = true;
+  return Runtime::create(loop, config, options);
+}
+
+// What was asked for in the configuration, and is in force with the next run.
+Result<void> reload(net::EventLoop& loop, const ServeOptions& options, const fs::path& ledger,
+                    serve::Server& server, net::HttpServer& http) {
+  HF_TRY(const Config config, configure(options.config));
+  HF_TRY(RouterModel model, router_model(config));
+  HF_TRY(auto runtime, make_runtime(loop, config, std::move(model), ledger));
+  if (config.serve.tls) HF_CHECK(http.reload_tls());
+  server.use(std::move(runtime), config);
+  return {};
+}
+
+net::ServerLimits limits_of(const ServeConfig& serve) {
+  const auto milliseconds = [](Duration duration) {
+    return std::chrono::ceil<std::chrono::milliseconds>(duration);
+  };
+  return {.connections = serve.connections,
+          .header_bytes = serve.header_bytes,
+          .body_bytes = serve.body_bytes,
+          .buffered_bytes = serve.buffered_bytes,
+          .header_time = milliseconds(serve.header_time),
+          .body_time = milliseconds(serve.body_time),
+          .idle_time = milliseconds(serve.idle_time)};
+}
+
+Result<std::unique_ptr<serve::RunKeeper>> make_keeper(net::EventLoop& loop, const Config& config,
+                                                      const std::string& weights) {
+  if (!config.history.enabled) return nullptr;
+  HF_TRY(store::RunStore history, open_history());
+  return std::make_unique<serve::RunKeeper>(loop, std::move(history), config.history, weights);
+}
+
 Result<void> serve_until_signal(const ServeOptions& options, const Config& config,
-                                const RouterModel& model, Duration drain) {
-  HF_TRY(RuntimeOptions runtime_options, runtime_options());
-  runtime_options.model = model;
+                                store::KeyStore& keys, const fs::path& ledger, Duration drain) {
   net::EventLoop loop;
   // A signal before all is set up finds nothing that would have to be settled.
-  std::move_only_function<void()> end = [] { std::_Exit(kInterrupted); };
-  loop.on_signal([&](int) { end(); });
-  HF_TRY(auto runtime, Runtime::create(loop, config, runtime_options));
-  serve::Server server(
-      loop, *runtime, config,
-      {.started = unix_seconds(),
-       .is_for_this_machine = !options.allow_anyone && !is_socket_file(options.listen)});
-  HF_TRY(auto http,
-         net::HttpServer::listen(loop, options.listen,
-                                 [&server](const net::Request& request,
-                                           const std::shared_ptr<net::Responder>& responder) {
-                                   server.handle(request, responder);
-                                 },
-                                 {.body_bytes = kBodyBytesMax}));
+  std::move_only_function<void(int)> take_signal = [](int) { std::_Exit(kInterrupted); };
+  loop.on_signal([&](int signal) { take_signal(signal); });
+  HF_TRY(RouterModel model, router_model(config));
+  HF_TRY(const auto keeper, make_keeper(loop, config, model.digest));
+  HF_TRY(auto runtime, make_runtime(loop, config, std::move(model), ledger));
+  serve::Server server(loop, std::move(runtime), config,
+                       {.started = unix_seconds(),
+                        .is_for_this_machine = !options.allow_anyone && is_local(options.listen) &&
+                                               !is_socket_file(options.listen),
+                        .runs_max = config.serve.runs,
+                        .keys = &keys,
+                        .keeper = keeper.get()});
+  std::optional<net::ServerTls> tls;
+  if (config.serve.tls) tls = net::ServerTls{config.serve.tls->certificate, config.serve.tls->key};
+  HF_TRY(auto http, net::HttpServer::listen(
+                        loop, options.listen,
+                        [&server](const net::Request& request,
+                                  const std::shared_ptr<net::Responder>& responder) {
+                          server.handle(request, responder);
+                        },
+                        limits_of(config.serve), tls));
   say_without_cloud(options.config, config);
   Ending ending(loop, server, *http, drain);
-  end = [&ending] { ending.begin(); };
+  take_signal = [&](int signal) {
+    if (signal != SIGHUP) return ending.begin();
+    const auto reloaded = reload(loop, options, ledger, server, *http);
+    complain(reloaded ? std::string("the configuration was read again and is in force")
+                      : "the configuration stays as it was: " + reloaded.error().message,
+             0);
+  };
   show(stdout, fmt::format("listening on {}\n", http->address()));
   std::fflush(stdout);
-  runtime->warm_up();
+  server.runtime().warm_up();
   loop.run();
   http.reset();
-  runtime.reset();  // Settles; the server, which listens to its queries, must still be there.
   return {};
+}
+
+int fail_of(const Error& error) {
+  return complain(error.message, error.code == Code::kInvalidInput ? kBadUsage : kFailed);
 }
 
 }  // namespace
 
 int run_serve(const ServeOptions& options) {
-  if (!options.allow_anyone && !is_socket_file(options.listen) &&
-      !serve::is_loopback(serve::host_of(options.listen))) {
-    return complain(
-        fmt::format("{} can be reached by others, and there are no keys yet to keep them out: "
-                    "listen on 127.0.0.1, or say --allow-anyone.",
-                    options.listen),
-        kBadUsage);
-  }
   const auto drain = parse_duration(options.drain);
   if (!drain) return complain("--drain: " + drain.error().message, kBadUsage);
   const auto config = configure(options.config);
-  if (!config) return complain(config.error().message, kBadUsage);
-  auto model = load_router_model(config->weights);
-  if (!model) return complain(model.error().message, kBadUsage);
-  const RouterModel learned = with_learned(*std::move(model), config->history);
-  const auto served = serve_until_signal(options, *config, learned, *drain);
-  if (!served) {
-    return complain(served.error().message,
-                    served.error().code == Code::kInvalidInput ? kBadUsage : kFailed);
+  if (!config) return fail_of(config.error());
+  const auto ledger = ledger_path({.store = "", .config = options.config.file});
+  if (!ledger) return fail_of(ledger.error());
+  auto keys = store::KeyStore::open(*ledger);
+  if (!keys) return fail_of(keys.error());
+  const auto all = keys->list();
+  if (!all) return fail_of(all.error());
+  if (all->empty() && !options.allow_anyone && !is_local(options.listen)) {
+    return complain(fmt::format("{} can be reached by others, and there are no keys to keep them "
+                                "out: make one (`hybridflow keys add`), listen on 127.0.0.1, or "
+                                "say --allow-anyone.",
+                                options.listen),
+                    kBadUsage);
   }
-  return 0;
+  const auto served = serve_until_signal(options, *config, *keys, *ledger, *drain);
+  return served ? 0 : fail_of(served.error());
 }
 
 }  // namespace hf::cli

@@ -360,7 +360,8 @@ Result<void> read_endpoints(const Table& root, const Environment& env, Config& c
 Result<Config> read_config(std::string_view toml, std::string_view name, const Environment& env) {
   HF_TRY(const Table root, Table::parse(toml, name));
   Config config;
-  HF_CHECK(root.allow({"endpoint", "planner", "budget", "ledger", "route", "limits", "history"}));
+  HF_CHECK(root.allow(
+      {"endpoint", "planner", "budget", "ledger", "route", "limits", "history", "serve"}));
   HF_CHECK(read_endpoints(root, env, config));
   HF_CHECK(read_planner(root, config));
   HF_CHECK(read_budgets(root, config));
@@ -368,6 +369,7 @@ Result<Config> read_config(std::string_view toml, std::string_view name, const E
   HF_CHECK(read_route(root, config));
   HF_CHECK(read_answers(root, config));
   HF_TRY(config.history, read_history(root));
+  HF_TRY(config.serve, read_serve(root));
   return config;
 }
 

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "base/units.h"
 #include "config/history.h"
+#include "config/serve.h"
 #include "model/budget.h"
 #include "model/endpoint.h"
 #include "route/router.h"
@@ -86,6 +87,7 @@ struct Config {
   PolicyOptions policy_options;
   std::string weights = "shipped";  // Of the router: "shipped", "none" (set by hand) or a file.
   HistoryConfig history;
+  ServeConfig serve;
   std::uint32_t attempts_max = 2;  // Per endpoint and call.
   bool hedge = true;               // A late critical call gets a rival at another endpoint.
 };

@@ -81,6 +81,7 @@ struct RunRecord {
   std::optional<Outcome> outcome;     // Absent while it runs.
   std::vector<std::string> degraded;  // One reason each.
   std::string trouble;                // For refused, deadline, unavailable: one sentence.
+  std::optional<Refusal> refusal;     // For refused: whose budget says no.
   std::optional<SubtaskId> sink;
   std::vector<SubtaskRecord> subtasks;
   std::vector<CallRecord> calls;  // In the order in which they were started.

@@ -1,8 +1,5 @@
 #include "runtime/runtime.h"
 
-#include <fmt/format.h>
-
-#include <chrono>
 #include <deque>
 #include <map>
 #include <utility>
@@ -13,43 +10,22 @@
 #include "route/answer.h"
 #include "route/features.h"
 #include "runtime/blackboard.h"
-#include "runtime/budget_lease.h"
+#include "runtime/budget_leases.h"
 #include "runtime/chat_call.h"
 #include "runtime/chat_context.h"
 #include "runtime/chat_request.h"
+#include "runtime/endpoint_call.h"
 #include "runtime/engine_supervisor.h"
+#include "runtime/forward_call.h"
+#include "runtime/receipt_of.h"
 #include "runtime/recorder.h"
 #include "runtime/run_id.h"
+#include "runtime/scheduler_options.h"
 #include "schedule/scheduler.h"
 #include "wire/chat.h"
 
 namespace hf {
 namespace {
-
-std::chrono::milliseconds milliseconds(Duration duration) {
-  return std::chrono::ceil<std::chrono::milliseconds>(duration);
-}
-
-Scheduler::Options scheduler_options(const Config& config) {
-  Scheduler::Options options;
-  for (const EndpointConfig& endpoint : config.endpoints)
-    options.endpoints.push_back(endpoint.endpoint);
-  options.planner = config.planner;
-  options.process = config.process_budget;
-  options.retry.attempts_max = config.attempts_max;
-  options.hedge = config.hedge;
-  if (config.ledger) {
-    options.is_process_leased = true;
-    options.process = {.usd = PicoUsd(0), .cloud_tokens = Tokens(0), .deadline = {}};
-  }
-  options.plan_max_tokens = config.plan_tokens_max;
-  options.subtask_max_tokens = config.subtask_tokens_max;
-  options.sink_max_tokens = config.answer_tokens_max;
-  options.prompt_overhead_bytes = kPromptOverheadBytes;
-  options.input_overhead_bytes = kInputOverheadBytes;
-  options.plan_overhead_bytes = kPlanOverheadBytes;
-  return options;
-}
 
 // Some endpoints repeat the key that they refuse.
 std::string without_key(std::string text, const std::string& key) {
@@ -67,7 +43,7 @@ class LiveRuntime final : public Runtime {
   LiveRuntime(net::EventLoop& loop, Config config, const RouterModel& model,
               std::unique_ptr<Router> router,
               std::vector<std::unique_ptr<EngineSupervisor>> engines,
-              std::unique_ptr<net::HttpClient> client, std::unique_ptr<BudgetLease> lease,
+              std::unique_ptr<net::HttpClient> client, std::unique_ptr<BudgetLeases> leases,
               Recorder* recorder)
       : loop_(loop),
         config_(std::move(config)),
@@ -76,7 +52,7 @@ class LiveRuntime final : public Runtime {
         features_(model.model),
         router_(std::move(router)),
         scheduler_(scheduler_options(config_), *router_),
-        lease_(std::move(lease)),
+        leases_(std::move(leases)),
         recorder_(recorder) {
     if (recorder_ == nullptr) return;
     recorder_->start({.program = {},
@@ -98,23 +74,65 @@ class LiveRuntime final : public Runtime {
     if (board.query.run.empty()) board.query.run = make_run_id();
     board.context = chat_context(board.query.messages);
     listener.on_gate(board.gate);
-    const TaskFeatures features = features_.read(board.query.question, 0);
+    const bool is_forwarded = board.query.forward.has_value();
+    // Where there is no choice, nobody looks at the question.
+    const bool has_choice = !is_forwarded || board.query.among.size() != 1;
+    const TaskFeatures features =
+        has_choice ? features_.read(board.query.question, 0) : TaskFeatures{};
     board.asks_for_result = features.numbers > 0 || features.choices > 0;
     feed(QueryArrived{.query = id,
                       .budget = board.query.budget,
                       .plan = board.gate.plan,
                       .plan_given = board.query.given.has_value(),
                       .local_only = board.query.local_only,
-                      .question_bytes = question_bytes(board.query, board.context),
+                      .question_bytes = is_forwarded ? board.query.forward->prompt_tokens_max
+                                                     : question_bytes(board.query, board.context),
                       .features = features,
                       .seed = board.query.seed,
                       .among = board.query.among,
-                      .answer_tokens = board.query.style.max_tokens});
+                      .answer_tokens = board.query.style.max_tokens,
+                      .account = board.query.account,
+                      .is_forwarded = is_forwarded,
+                      .is_cap_fixed = is_forwarded && !board.query.forward->adds_cap});
     if (board.query.given) feed_given_plan(id, board);
     return id;
   }
 
   void cancel(QueryId query) override { feed(CancelAsked{query}); }
+
+  Result<AccountId> open_account(const AccountSpec& spec) override {
+    const AccountId account{next_account_};
+    if (spec.scope) {
+      if (!leases_) return fail(Code::kInvalidInput, "There is no store for durable budgets.");
+      HF_CHECK(leases_->pay_from(account, *spec.scope));
+    }
+    ++next_account_;
+    const Budget nothing{.usd = PicoUsd(0), .cloud_tokens = Tokens(0), .deadline = {}};
+    feed(AccountOpened{.account = account,
+                       .name = spec.name,
+                       .limits = spec.scope ? nothing : spec.limits,
+                       .is_leased = spec.scope.has_value(),
+                       .parent = spec.parent});
+    return account;
+  }
+
+  void refresh_account(AccountId account, const Budget& limits) override {
+    if (leases_ && leases_->pays(account)) return feed(leases_->leased(account));
+    feed(BudgetChanged{.account = account, .limits = limits, .refusal = {}});
+  }
+
+  void close_account(AccountId account) override {
+    feed(AccountClosed{account});
+    if (leases_) leases_->close(account);
+  }
+
+  BudgetState account_state(AccountId account) const override {
+    return scheduler_.account_state(account).value_or(BudgetState{});
+  }
+
+  Result<store::Report> durable_budgets() override {
+    return leases_ ? leases_->report() : store::Report{};
+  }
 
   void warm_up() override {
     for (std::size_t i = 0; i < engines_.size(); ++i) {
@@ -129,6 +147,7 @@ class LiveRuntime final : public Runtime {
   struct LiveCall {
     StartCall command;
     std::unique_ptr<ChatCall> chat;
+    std::unique_ptr<ForwardCall> forward;  // In its place, of a query that is forwarded.
   };
 
   // ---- events in, commands out ----
@@ -155,15 +174,16 @@ class LiveRuntime final : public Runtime {
 
   void carry_out(const StartCall& command) {
     Blackboard& board = boards_.at(command.query);
-    calls_.emplace(command.call, LiveCall{command, nullptr});
+    calls_.emplace(command.call, LiveCall{command, nullptr, nullptr});
     if (command.kind == CallKind::kPlanner) {
       board.reader.emplace(PlanReader::Options{.max_steps = config_.plan_steps_max});
       board.plan_ended = false;
       ++board.plan_tries;
     }
     board.listener->on_call_start(command, scheduler_.record(command.query));
-    if (const auto journalled =
-            lease_ ? lease_->started(command.call, command.worst) : Result<void>();
+    if (const auto journalled = command.lease
+                                    ? leases_->started(*command.lease, command.call, command.worst)
+                                    : Result<void>();
         !journalled) {
       ChatCall::Ended ended;
       ended.failure = Failure::kRejected;
@@ -175,7 +195,7 @@ class LiveRuntime final : public Runtime {
     engine->work_started();
     engine->when_up([this, call = command.call](const Result<EngineAddress>& address) {
       const auto live = calls_.find(call);
-      if (live == calls_.end() || live->second.chat) return;
+      if (live == calls_.end() || live->second.chat || live->second.forward) return;
       if (address) return send(call, *address);
       const bool is_hopeless = address.error().code == Code::kInvalidInput;
       ChatCall::Ended ended;
@@ -194,16 +214,18 @@ class LiveRuntime final : public Runtime {
     });
   }
 
-  void carry_out(const WantBudget& command) { feed(lease_->want(command.needed)); }
+  void carry_out(const WantBudget& command) {
+    feed(leases_->want(command.account, command.needed));
+  }
 
-  void carry_out(const Booked& command) { lease_->booked(command.call, command.amounts); }
+  void carry_out(const Booked& command) {
+    leases_->booked(command.account, command.call, command.amounts);
+  }
 
   void carry_out(const FinishQuery& command) {
-    // Later, so that every command of this turn is carried out before the listener acts on it; by
-    // a timer, because that does not outlive this object.
-    reports_[command.query] = loop_.at(loop_.now(), [this, query = command.query] {
-      const auto keep = reports_.extract(query);
-      report(query);
+    // Later, so that every command of this turn is carried out before the listener acts on it.
+    loop_.post([self = std::weak_ptr(self_), query = command.query] {
+      if (const auto alive = self.lock()) (*alive)->report(query);
     });
   }
 
@@ -213,28 +235,37 @@ class LiveRuntime final : public Runtime {
     LiveCall& live = calls_.at(id);
     const StartCall& command = live.command;
     const EndpointConfig& endpoint = config_.endpoints[index_of(command.endpoint)];
+    if (boards_.at(command.query).query.forward) return forward_request(live, endpoint, address);
     live.chat = std::make_unique<ChatCall>(
-        *client_, http_call(command, endpoint, address),
+        *client_,
+        call_to(endpoint, address, boards_.at(command.query), command, config_.plan_steps_max),
         ChatCall::Listener{
             .on_text = [this, id](std::string_view text) { take_text(id, text); },
             .on_end = [this, id](const ChatCall::Ended& ended) { end_call(id, ended); }});
   }
 
-  net::Call http_call(const StartCall& command, const EndpointConfig& endpoint,
-                      const EngineAddress& address) const {
-    net::Call call = endpoint.engine ? engine_call(address) : net::Call{};
-    if (!endpoint.engine) call.url = endpoint.url;
-    call.url += "/chat/completions";
-    call.headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}};
-    if (!endpoint.api_key.empty())
-      call.headers.emplace_back("Authorization", "Bearer " + endpoint.api_key);
-    call.body = wire::write_chat_request(
-        request_of(boards_.at(command.query), command, endpoint, config_.plan_steps_max));
-    call.connect_timeout = milliseconds(endpoint.timeouts.connect);
-    call.first_byte_timeout = milliseconds(endpoint.timeouts.first_token);
-    call.gap_timeout = milliseconds(endpoint.timeouts.gap);
-    call.total_timeout = milliseconds(endpoint.timeouts.total);
-    return call;
+  void forward_request(LiveCall& live, const EndpointConfig& endpoint,
+                       const EngineAddress& address) {
+    const CallId id = live.command.call;
+    const Forward& forward = *boards_.at(live.command.query).query.forward;
+    const auto listener = [this, id] { return boards_.at(calls_.at(id).command.query).listener; };
+    live.forward = std::make_unique<ForwardCall>(
+        *client_,
+        call_to(endpoint, address, boards_.at(live.command.query), live.command,
+                config_.plan_steps_max),
+        ForwardCall::Options{.is_streamed = forward.is_streamed,
+                             .hides_usage = forward.hides_usage},
+        ForwardCall::Listener{
+            .on_head =
+                [this, id, listener](const net::CallHead& head) {
+                  listener()->on_forward_head(calls_.at(id).command.endpoint, head);
+                  feed(CallFirstToken{id});
+                },
+            .on_bytes = [listener](std::string_view bytes) { listener()->on_forward_bytes(bytes); },
+            .on_error = [listener](
+                            const net::CallHead& head,
+                            std::string_view body) { listener()->on_forward_error(head, body); },
+            .on_end = [this, id](const ChatCall::Ended& ended) { end_call(id, ended); }});
   }
 
   void take_text(CallId id, std::string_view text) {
@@ -275,6 +306,7 @@ class LiveRuntime final : public Runtime {
     if (live == calls_.end()) return;
     const StartCall command = live->second.command;
     std::string text = live->second.chat ? live->second.chat->text() : std::string();
+    const std::uint64_t forwarded = live->second.forward ? live->second.forward->bytes() : 0;
     // There is no network in between: a connection to an engine breaks only with the engine.
     const bool is_engine_lost =
         engines_[index_of(command.endpoint)] &&
@@ -288,8 +320,12 @@ class LiveRuntime final : public Runtime {
       // The end tag was the stop word, so it is not in the text.
       take_steps(command.query, board, board.reader->push(kPlanEndTag));
     }
-    const auto output_bytes = static_cast<std::uint32_t>(text.size());
-    if (ended.failure == Failure::kNone) {
+    const auto output_bytes = static_cast<std::uint32_t>(text.size() + forwarded);
+    // What has left cannot be taken back: whoever listens may cancel the query before it goes on.
+    if (ended.failure != Failure::kNone && forwarded > 0) board.listener->on_answer_restart();
+    if (ended.failure == Failure::kNone && board.query.forward) {
+      feed(CallDone{.call = id, .usage = ended.usage, .output_bytes = output_bytes, .signals = {}});
+    } else if (ended.failure == Failure::kNone) {
       if (command.kind != CallKind::kPlanner) {
         const bool was_shown = board.answer_call == id;
         if (command.is_attempt) board.set_attempt(command.subtask, text);
@@ -336,9 +372,9 @@ class LiveRuntime final : public Runtime {
     if (node.empty()) return;
     EngineSupervisor* engine = engines_[index_of(node.mapped().command.endpoint)].get();
     if (engine != nullptr) engine->work_ended();
-    if (!node.mapped().chat) return;
-    node.mapped().chat->cancel();
-    loop_.post([dead = std::move(node.mapped().chat)]() mutable { dead.reset(); });
+    if (node.mapped().chat) node.mapped().chat->cancel();
+    if (node.mapped().forward) node.mapped().forward->cancel();
+    loop_.post([dead = std::move(node.mapped())] {});
   }
 
   // ---- plans ----
@@ -390,57 +426,18 @@ class LiveRuntime final : public Runtime {
     auto node = boards_.extract(query);
     if (node.empty()) return;
     Blackboard& board = node.mapped();
-    Receipt receipt;
-    receipt.run = board.query.run;
-    receipt.policy = config_.policy;
-    receipt.planned = board.gate.plan;
-    receipt.gate_reason = board.gate.reason;
-    receipt.plan_source = board.plan_source;
-    receipt.steps = std::move(board.steps);
-    receipt.repairs = std::move(board.repairs);
-    receipt.plan_end = std::move(board.plan_end);
-    receipt.record = scheduler_.record(query);
-    // A step that was done before the plan's end showed that nothing needs it did run.
-    std::erase_if(receipt.plan_end.pruned, [&](SubtaskId id) {
-      return receipt.record.subtasks[index_of(id)].state != SubtaskState::kPruned;
-    });
-    add_whole_question(receipt, board);
-    receipt.outputs = std::move(board.outputs);
-    receipt.outputs.resize(receipt.record.subtasks.size());
-    receipt.attempts = std::move(board.attempts);
-    receipt.attempts.resize(receipt.record.subtasks.size());
-    for (std::size_t i = 0; i < receipt.outputs.size(); ++i) {
-      // That of an attempt that was to be done again when the query ended.
-      if (receipt.record.subtasks[i].state != SubtaskState::kDone) receipt.outputs[i].clear();
-    }
-    const auto sink = receipt.record.sink;
+    const std::string shown = board.answer;
+    const Receipt receipt = receipt_of(board, scheduler_.record(query), config_);
     const bool is_answered = receipt.record.outcome == Outcome::kAnswered ||
                              receipt.record.outcome == Outcome::kDegraded;
-    if (is_answered && sink) {
-      const std::string& output = receipt.outputs[index_of(*sink)];
-      receipt.answer = output.empty() ? board.answer : output;
-    }
     // An attempt that stands was not shown yet.
-    if (is_answered && receipt.answer != board.answer) {
-      if (!board.answer.empty()) board.listener->on_answer_restart();
+    if (is_answered && !board.query.forward && receipt.answer != shown) {
+      if (!shown.empty()) board.listener->on_answer_restart();
       board.listener->on_answer_text(receipt.answer);
     }
-    for (const EndpointConfig& endpoint : config_.endpoints)
-      receipt.endpoints.push_back(endpoint.endpoint);
     if (recorder_ != nullptr) recorder_->forget(receipt.record);
     scheduler_.forget(query);
     board.listener->on_finish(receipt);
-  }
-
-  // The node that stands for the question itself has no step of its own in the plan.
-  static void add_whole_question(Receipt& receipt, const Blackboard& board) {
-    for (std::size_t i = receipt.steps.size(); i < receipt.record.subtasks.size(); ++i) {
-      PlannedStep& step = receipt.steps.emplace_back();
-      step.id = SubtaskId(static_cast<std::uint32_t>(i));
-      step.label = i == 0 ? "1" : "whole";
-      step.subtask = receipt.record.subtasks[i].subtask;
-      step.task = board.query.question;
-    }
   }
 
   net::EventLoop& loop_;
@@ -450,16 +447,18 @@ class LiveRuntime final : public Runtime {
   FeatureReader features_;
   std::unique_ptr<Router> router_;
   Scheduler scheduler_;
-  const std::unique_ptr<BudgetLease> lease_;  // Null unless a durable budget is configured.
+  const std::unique_ptr<BudgetLeases> leases_;  // Null unless a durable budget is configured.
   Recorder* const recorder_;
   std::map<QueryId, Blackboard> boards_;
   std::map<CallId, LiveCall> calls_;
   std::map<std::uint64_t, std::unique_ptr<net::EventLoop::Timer>> timers_;
-  std::map<QueryId, std::unique_ptr<net::EventLoop::Timer>> reports_;
   std::deque<Event> events_;
   std::vector<Command> commands_;
   std::uint64_t next_query_ = 1;
+  std::uint32_t next_account_ = 1;
   bool is_feeding_ = false;
+  // For work that may come up when this object is gone.
+  const std::shared_ptr<LiveRuntime*> self_ = std::make_shared<LiveRuntime*>(this);
 };
 
 }  // namespace
@@ -473,12 +472,12 @@ Result<std::unique_ptr<Runtime>> Runtime::create(net::EventLoop& loop, Config co
     if (!config.endpoints[i].engine) continue;
     HF_TRY(engines[i], make_engine_supervisor(loop, *client, config.endpoints[i], options));
   }
-  std::unique_ptr<BudgetLease> lease;
-  if (config.ledger) {
-    HF_TRY(lease, BudgetLease::open(*config.ledger, options.ledger_path));
+  std::unique_ptr<BudgetLeases> leases;
+  if (config.ledger || options.opens_ledger) {
+    HF_TRY(leases, BudgetLeases::open(config.ledger.value_or(LedgerConfig{}), options.ledger_path));
   }
   return std::make_unique<LiveRuntime>(loop, std::move(config), options.model, std::move(router),
-                                       std::move(engines), std::move(client), std::move(lease),
+                                       std::move(engines), std::move(client), std::move(leases),
                                        options.recorder);
 }
 

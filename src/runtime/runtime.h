@@ -19,10 +19,12 @@
 #include "model/plan.h"
 #include "model/receipt.h"
 #include "net/event_loop.h"
+#include "net/http_client.h"
 #include "plan/gate.h"
 #include "plan/given_plan.h"
 #include "runtime/router_model.h"
 #include "schedule/event.h"
+#include "store/ledger_file.h"
 
 namespace hf {
 
@@ -33,6 +35,25 @@ struct AnswerStyle {
   std::optional<double> top_p = {};
   std::optional<std::uint64_t> seed = {};
   std::vector<std::string> stop = {};
+};
+
+// A request that goes out as it came, but for the name of the model.
+struct Forward {
+  std::string path;                     // Behind the endpoint's URL: "/chat/completions".
+  std::string before;                   // The body up to the model's name,
+  std::string after;                    // and behind it.
+  std::uint32_t prompt_tokens_max = 0;  // More its prompt cannot be.
+  bool adds_cap = false;  // The request has no cap of the answer: that of the call is put in.
+  bool is_streamed = false;
+  bool hides_usage = false;  // The client did not ask for the usage at the end of its stream.
+};
+
+// A budget that queries share. At most one of `limits` and `scope`.
+struct AccountSpec {
+  std::string name;                            // What refusals call it.
+  Budget limits = {};                          // As long as the process lives.
+  std::optional<store::ScopeSpec> scope = {};  // Or a durable one, which is made if need be.
+  std::optional<AccountId> parent = {};
 };
 
 struct UserQuery {
@@ -47,6 +68,8 @@ struct UserQuery {
   std::vector<ChatMessage> messages = {};  // A chat that ends with the question; empty: no chat.
   std::vector<EndpointId> among = {};      // Nothing of it may go elsewhere; empty: no such rule.
   AnswerStyle style = {};
+  AccountId account{};                  // Who pays.
+  std::optional<Forward> forward = {};  // Instead of all that makes up a prompt; never planned.
 };
 
 // What happens to one query, as it happens. Default: nothing is done with it.
@@ -63,6 +86,11 @@ class QueryListener {
   // Text of the final answer as it comes; on_answer_restart voids what came before.
   virtual void on_answer_text(std::string_view /*text*/) {}
   virtual void on_answer_restart() {}
+  // Of a query that is forwarded: the head of an answer and its bytes as they come; the answer of
+  // failure of a call, which may be tried again.
+  virtual void on_forward_head(EndpointId /*endpoint*/, const net::CallHead& /*head*/) {}
+  virtual void on_forward_bytes(std::string_view /*bytes*/) {}
+  virtual void on_forward_error(const net::CallHead& /*head*/, std::string_view /*body*/) {}
   virtual void on_finish(const Receipt& receipt) = 0;
 };
 
@@ -73,6 +101,7 @@ struct RuntimeOptions {
   std::string model_directory;
   std::string runtime_directory;  // For sockets and logs of engines; private to this user.
   std::string ledger_path = {};   // Of the durable budgets, unless the configuration names one.
+  bool opens_ledger = false;      // Also if the configuration has no durable budget.
   Recorder* recorder = nullptr;   // Logs the run; must outlive the runtime. Null: no log.
   RouterModel model = {};         // See load_router_model.
 };
@@ -87,6 +116,18 @@ class Runtime {
 
   virtual QueryId submit(UserQuery query, QueryListener& listener) = 0;
   virtual void cancel(QueryId query) = 0;
+
+  // kInvalidInput: a durable scope that cannot be used.
+  virtual Result<AccountId> open_account(const AccountSpec& spec) = 0;
+  // Other limits from now on, of one that is not durable; of one that is, what it was refused is
+  // asked for anew.
+  virtual void refresh_account(AccountId account, const Budget& limits) = 0;
+  // Gives back what it has leased. REQUIRES: none of its queries runs, and none will come.
+  virtual void close_account(AccountId account) = 0;
+  // What it spent and holds here; its limits, or what is leased of them.
+  [[nodiscard]] virtual BudgetState account_state(AccountId account) const = 0;
+  // All durable scopes; none without a store.
+  virtual Result<store::Report> durable_budgets() = 0;
 
   // Starts the engines that the policy is likely to use, so that the first call does not wait for a
   // model to load.

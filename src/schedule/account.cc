@@ -10,6 +10,12 @@ Scheduler::Impl::Account* Scheduler::Impl::account(AccountId id) {
   return accounts_.find(index_of(id));
 }
 
+std::optional<BudgetState> Scheduler::Impl::account_state(AccountId id) {
+  const Account* const found = account(id);
+  if (found == nullptr) return std::nullopt;
+  return ledger_.state(found->scope);
+}
+
 void Scheduler::Impl::on(const AccountOpened& event) {
   if (account(event.account) != nullptr) return;
   Account opened;

@@ -285,6 +285,7 @@ Scheduler::Impl::Verdict Scheduler::Impl::give_up(Query& query, std::uint32_t in
   if (query.is_sink(index)) {
     const Job& job = query.nodes[index];
     if (job.failures == 0) {
+      query.record.refusal = refusal;
       finish(query, Outcome::kRefused, fmt::format("No answer can be paid for: {}.", words));
     } else {
       finish(query, Outcome::kUnavailable,

@@ -48,9 +48,10 @@ struct QueryArrived {
   std::vector<EndpointId> among = {};        // Nothing of it may go elsewhere; empty: no such rule.
   std::optional<Tokens> answer_tokens = {};  // Cap of the answer, if lower than the configured one.
   AccountId account{};                       // Who pays. One that is not there pays nothing.
-  // A request that is passed on as it is: `question_bytes` is all of it, `answer_tokens` its own
-  // cap, and no second call is made beside a late one. REQUIRES: not `plan`.
+  // A request that is passed on as it is: `question_bytes` is all of it, `answer_tokens` the cap
+  // whatever is configured, and no second call is made beside a late one. REQUIRES: not `plan`.
   bool is_forwarded = false;
+  bool is_cap_fixed = false;  // `answer_tokens` stands in the request: it cannot be lowered.
 };
 
 // The planner finished one step (also used for a plan from a file). `subtask` ids count up from 0.

@@ -1,8 +1,7 @@
 // The inside of the scheduler. Its functions are in eight files: scheduler.cc (queries and timers),
-// account.cc (budgets that queries share),
-// planning.cc (the plan and the graph), dispatch.cc (from ready to running), route_input.cc (what
-// the router is shown), attempt.cc (results that are looked at before they stand), hedge.cc (a
-// second call for a late one), settle.cc (from running to over).
+// account.cc (budgets that queries share), planning.cc (the plan and the graph), dispatch.cc (from
+// ready to running), route_input.cc (what the router is shown), attempt.cc (results that are looked
+// at before they stand), hedge.cc (a second call for a late one), settle.cc (running to over).
 #pragma once
 
 #include <cstdint>
@@ -27,6 +26,7 @@ class Scheduler::Impl {
   void step(TimePoint now, const Event& event, std::vector<Command>& commands);
   [[nodiscard]] const RunRecord& record(QueryId id);
   void forget(QueryId id);
+  [[nodiscard]] std::optional<BudgetState> account_state(AccountId id);
 
  private:
   static constexpr std::string_view kProcessScope = "process";
@@ -53,8 +53,7 @@ class Scheduler::Impl {
   [[nodiscard]] bool is_any_held(const Query& query);
   void leave_account(AccountId id);
 
-  // scheduler.cc
-  void on(const QueryArrived& event);
+  void on(const QueryArrived& event);  // scheduler.cc
   void on(const TimerFired& event);
   void on(const CancelAsked& event);
   void on_soft_deadline(Query& query);

@@ -70,6 +70,7 @@ struct Query {
   bool is_replan = false;  // The first plan was useless; this is the second try.
   bool is_whole = false;   // The question goes out as it came.
   bool is_forwarded = false;
+  bool is_cap_fixed = false;
   RetryBudget retries;
   std::uint32_t queued = 0;   // Jobs that look for a place.
   std::uint32_t running = 0;  // Calls.

@@ -242,14 +242,17 @@ Usage Scheduler::Impl::bound_of(const Query& query, std::uint32_t index) const {
 // may be half as long again as expected. False, and nothing is changed, if not even that fits.
 bool Scheduler::Impl::shorten(const Query& query, std::uint32_t index, Decision& decision,
                               Usage& bound) const {
-  if (query.is_forwarded) return false;  // Its cap is not ours to choose.
+  if (query.is_cap_fixed) return false;
   const auto fits = [&](std::int64_t tokens) {
     Usage usage = bound;
     usage.completion = Tokens(tokens);
     return ledger_.fits(query.scope,
                         amounts_of(decision.endpoint, worst_at(decision.endpoint, usage)));
   };
-  std::int64_t low = expected_of(query, index).count() * 3 / 2;
+  // Of a request that is passed on nobody has said how long its answer will be.
+  constexpr std::int64_t kLeast = 256;
+  const std::int64_t expected = expected_of(query, index).count() * 3 / 2;
+  std::int64_t low = query.is_forwarded ? std::min(expected, kLeast) : expected;
   std::int64_t high = bound.completion.count();
   if (low < 1 || low >= high || !fits(low)) return false;
   while (high - low > 1) {  // `low` fits, `high` does not.

@@ -29,6 +29,10 @@ const RunRecord& Scheduler::record(QueryId query) const {
   return impl_->record(query);
 }
 
+std::optional<BudgetState> Scheduler::account_state(AccountId account) const {
+  return impl_->account_state(account);
+}
+
 void Scheduler::forget(QueryId query) {
   impl_->forget(query);
 }
@@ -111,6 +115,7 @@ void Scheduler::Impl::on(const QueryArrived& event) {
   query.is_local_only = event.local_only;
   query.among = event.among;
   query.is_forwarded = event.is_forwarded;
+  query.is_cap_fixed = event.is_cap_fixed;
   query.answer_tokens_max = event.answer_tokens.value_or(options_.sink_max_tokens);
   if (!event.is_forwarded)
     query.answer_tokens_max = std::min(query.answer_tokens_max, options_.sink_max_tokens);

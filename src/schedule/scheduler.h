@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/units.h"
@@ -55,6 +56,9 @@ class Scheduler {
 
   // The record of a query that has not been forgotten; valid until the next `step` or `forget`.
   [[nodiscard]] const RunRecord& record(QueryId query) const;
+
+  // What an account has spent, holds and may use; nothing if there is none.
+  [[nodiscard]] std::optional<BudgetState> account_state(AccountId account) const;
 
   // Drops a finished query. REQUIRES: FinishQuery was given for it.
   void forget(QueryId query);

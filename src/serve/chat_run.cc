@@ -1,37 +1,12 @@
 #include "serve/chat_run.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
-#include "serve/problem.h"
 #include "wire/hybrid_reply.h"
 
 namespace hf::serve {
-namespace {
-
-Problem problem_of(const RunRecord& record) {
-  switch (record.outcome.value_or(Outcome::kUnavailable)) {
-    case Outcome::kRefused:
-      return {402, "budget_exceeded", record.trouble, ""};
-    case Outcome::kDeadline:
-      return {504, "deadline_exceeded", record.trouble, ""};
-    case Outcome::kCancelled:
-      return {503, "run_cancelled", record.trouble, ""};
-    default:
-      return record.calls.empty() ? Problem{503, "no_endpoint", record.trouble, ""}
-                                  : Problem{502, "upstream_failed", record.trouble, ""};
-  }
-}
-
-}  // namespace
-
-ChatRun::ChatRun(std::shared_ptr<net::Responder> responder, Options options,
-                 std::move_only_function<void()> give_up, Done done)
-    : responder_(std::move(responder)),
-      options_(std::move(options)),
-      give_up_(std::move(give_up)),
-      done_(std::move(done)) {
-  responder_->on_close([this] { abandon(); });
-}
 
 wire::ChatPiece ChatRun::head() const {
   wire::ChatPiece piece;
@@ -47,24 +22,30 @@ void ChatRun::begin() {
                     {{"Cache-Control", "no-cache"}, {"x-hybridflow-run", options_.run}});
 }
 
-void ChatRun::write(const wire::ChatPiece& piece, bool is_first, std::string_view summary) {
-  std::string chunk = wire::write_chat_chunk(piece, is_first);
+void ChatRun::write(const wire::ChatPiece& piece, std::string_view summary) {
+  std::string chunk = wire::write_chat_chunk(piece, !std::exchange(has_text_, true));
   if (!summary.empty()) chunk = wire::with_summary(std::move(chunk), summary);
   responder_->write(wire::sse_frame(chunk));  // A client that is too slow is told by on_close.
 }
 
+// Clients ignore comments; each keeps the connection alive, too.
+void ChatRun::show(std::string_view event) {
+  if (!options_.is_streamed || !responder_) return;
+  if (!has_begun_) begin();
+  responder_->write(fmt::format(": hybridflow {}\n\n", event));
+}
+
 void ChatRun::on_answer_text(std::string_view text) {
   if (!options_.is_streamed || !responder_) return;
-  const bool is_first = !has_begun_;
-  if (is_first) begin();
+  if (!has_begun_) begin();
   wire::ChatPiece piece = head();
   piece.content = text;
-  write(piece, is_first);
+  write(piece);
 }
 
 // What has been sent cannot be taken back, and no client could tell the new text from the old.
 void ChatRun::on_answer_restart() {
-  if (!has_begun_ || !responder_) return;
+  if (!has_text_ || !responder_) return;
   const Problem problem{
       502, "answer_restarted",
       "The endpoint failed in the middle of the answer; what was streamed is not complete. Send "
@@ -75,39 +56,26 @@ void ChatRun::on_answer_restart() {
   abandon();
 }
 
-void ChatRun::abandon() {
-  responder_.reset();
-  if (give_up_) std::exchange(give_up_, nullptr)();
-}
-
-void ChatRun::on_finish(const Receipt& receipt) {
-  give_up_ = nullptr;  // There is nothing left to give up.
-  if (responder_) {
-    const Outcome outcome = receipt.record.outcome.value_or(Outcome::kUnavailable);
-    const bool is_answered = outcome == Outcome::kAnswered || outcome == Outcome::kDegraded;
-    if (!is_answered) {
-      fail(receipt);
-    } else if (options_.is_streamed) {
-      end_stream(receipt);
-    } else {
-      answer_whole(receipt);
-    }
-    responder_.reset();
+void ChatRun::answer(const Receipt& receipt) {
+  if (!is_answered(receipt.record)) {
+    fail(receipt);
+  } else if (options_.is_streamed) {
+    end_stream(receipt);
+  } else {
+    answer_whole(receipt);
   }
-  done_(receipt);
 }
 
 void ChatRun::end_stream(const Receipt& receipt) {
-  const bool is_first = !has_begun_;
-  if (is_first) begin();
+  if (!has_begun_) begin();
   const std::string summary = wire::write_run_summary(receipt, options_.lowered);
   wire::ChatPiece last = head();
   last.finish_reason = wire::finish_reason_of(receipt);
-  write(last, is_first, options_.wants_usage ? std::string_view() : summary);
+  write(last, options_.wants_usage ? std::string_view() : summary);
   if (options_.wants_usage) {
     wire::ChatPiece usage = head();
     usage.usage = wire::usage_of(receipt);
-    write(usage, false, summary);
+    write(usage, summary);
   }
   responder_->write(wire::kSseDone);
   responder_->end();

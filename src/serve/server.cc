@@ -3,179 +3,211 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
-#include <functional>
-#include <optional>
 #include <utility>
 
-#include "runtime/run_id.h"
 #include "serve/loopback.h"
+#include "serve/openapi.h"
 #include "wire/hybrid_reply.h"
-#include "wire/receipt_json.h"
 
 namespace hf::serve {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
-constexpr std::string_view kRuns = "/v1/runs/";
 
-bool is_json(std::string_view content_type) {
-  content_type = content_type.substr(0, content_type.find(';'));
-  while (content_type.ends_with(' ')) content_type.remove_suffix(1);
-  return std::ranges::equal(content_type, kJson, [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-  });
+// Whether a path is of a pattern's form; what stands for {run} or {model}.
+std::optional<std::string_view> match(std::string_view pattern, std::string_view path) {
+  const std::size_t at = pattern.find('{');
+  if (at == std::string_view::npos)
+    return pattern == path ? std::optional(std::string_view()) : std::nullopt;
+  const std::size_t end = pattern.find('}');
+  const bool is_name = pattern.substr(at, end - at) == "{model";  // It may have a slash in it.
+  const std::string_view behind = pattern.substr(end + 1);
+  if (path.size() <= at + behind.size() || !path.starts_with(pattern.substr(0, at)) ||
+      !path.ends_with(behind))
+    return std::nullopt;
+  const std::string_view part = path.substr(at, path.size() - at - behind.size());
+  return part.contains('/') && !is_name ? std::nullopt : std::optional(part);
 }
 
-// Nobody gets more than the configuration allows, and who asks for more is told.
-template <class Limit>
-void lower(std::optional<Limit>& limit, const std::optional<Limit>& asked, std::string_view field,
-           std::vector<std::string>& lowered) {
-  if (!asked) return;
-  if (limit && *asked > *limit) {
-    lowered.emplace_back(field);
-  } else {
-    limit = asked;
+// `%2F` and the like; what is no such thing stays as it is.
+std::string percent_decoded(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned value = 0;
+    const char* const begin = text.data() + i + 1;
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::from_chars(begin, begin + 2, value, 16).ptr == begin + 2) {
+      result += static_cast<char>(value);
+      i += 2;
+    } else {
+      result += text[i];
+    }
   }
+  return result;
 }
 
 }  // namespace
 
-Server::Server(net::EventLoop& loop, Runtime& runtime, const Config& config, ServerOptions options)
+const Server::Route Server::kRoutes[] = {
+    {"POST", "/v1/chat/completions", &Server::chat},
+    {"POST", "/v1/embeddings", &Server::embed},
+    {"GET", "/v1/models", &Server::list_models},
+    {"GET", "/v1/models/{model}", &Server::show_model},
+    {"GET", "/v1/runs", &Server::list_runs},
+    {"GET", "/v1/runs/{run}", &Server::show_run},
+    {"DELETE", "/v1/runs/{run}", &Server::cancel_run},
+    {"GET", "/v1/runs/{run}/events", &Server::follow_run},
+    {"POST", "/v1/runs/{run}/feedback", &Server::take_feedback},
+    {"GET", "/v1/budgets", &Server::show_budgets},
+    {"GET", "/metrics", &Server::show_metrics},
+    {"GET", "/health", &Server::show_health, true},
+    {"GET", "/ready", &Server::show_ready, true},
+    {"GET", "/openapi.json", &Server::show_openapi, true},
+};
+
+Server::Server(net::EventLoop& loop, std::unique_ptr<Runtime> runtime, const Config& config,
+               ServerOptions options)
     : loop_(loop),
-      runtime_(runtime),
-      targets_(config),
-      budget_(config.query_budget),
-      answer_tokens_max_(config.answer_tokens_max),
       options_(options),
-      receipts_(options.receipts_max, options.receipt_bytes_max) {}
+      access_({.keys = options.keys, .unix_time = [this] { return unix_time(); }}),
+      book_(options.receipts_max, options.receipt_bytes_max) {
+  use(std::move(runtime), config);
+}
+
+Server::~Server() = default;
+
+void Server::use(std::unique_ptr<Runtime> runtime, const Config& config) {
+  // Accounts of the runtime before are closed while it is still there.
+  const auto before =
+      std::exchange(service_, std::make_shared<Service>(std::move(runtime), config));
+  std::optional<std::string> scope;
+  if (config.ledger && !config.ledger->scope.empty()) scope = config.ledger->scope;
+  access_.pay_at(*service_->runtime, {.session = config.serve.session, .scope = scope});
+}
 
 void Server::handle(const net::Request& request, const ResponderPtr& responder) {
-  struct Route {
-    std::string_view method;
-    std::string_view path;
-    std::function<void()> run;
-  };
   const std::string_view host = request.header("host");
   if (options_.is_for_this_machine && !host.empty() && !is_loopback(host_of(host))) {
-    return refuse(*responder,
+    return refuse(responder,
                   {403, "host_not_allowed",
                    "This server is for this machine: call it localhost, 127.0.0.1 or [::1].", ""});
   }
-  const bool is_run = request.path.starts_with(kRuns);
-  const std::string run = is_run ? request.path.substr(kRuns.size()) : std::string();
-  const std::string_view path = is_run && !run.empty() ? kRuns : std::string_view(request.path);
-  const Route routes[] = {
-      {"POST", "/v1/chat/completions", [&] { chat(request, responder); }},
-      {"GET", "/v1/models",
-       [&] {
-         responder->send(200, kJson, wire::write_models(targets_.names(), options_.started));
-       }},
-      {"GET", kRuns, [&] { show_run(run, *responder); }},
-      {"DELETE", kRuns, [&] { cancel_run(run, *responder); }},
-      {"GET", "/health", [&] { responder->send(200, kJson, R"({"status":"ok"})"); }},
-      {"GET", "/ready", [&] { ready(*responder); }},
-  };
   std::string allowed;
-  for (const Route& route : routes) {
-    if (path != route.path || (is_run && run.empty())) continue;
+  for (const Route& route : kRoutes) {
+    const auto part = match(route.path, request.path);
+    if (!part) continue;
     if (request.method == route.method || (request.method == "HEAD" && route.method == "GET"))
-      return route.run();
+      return dispatch(route, *part, request, responder);
     allowed += fmt::format("{}{}", allowed.empty() ? "" : ", ", route.method);
   }
-  if (allowed.empty()) {
-    return refuse(*responder, {404, "not_found", "There is nothing at this path.", ""});
-  }
-  refuse(*responder,
+  if (allowed.empty())
+    return refuse(responder, {404, "not_found", "There is nothing at this path.", ""});
+  refuse(responder,
          {405, "method_not_allowed", fmt::format("This path takes {} only.", allowed), ""},
          {{"Allow", allowed}});
 }
 
-void Server::chat(const net::Request& request, const ResponderPtr& responder) {
-  if (!is_json(request.header("content-type"))) {
-    return refuse(*responder,
-                  {415, "unsupported_media_type",
-                   "The body must be JSON and say so: Content-Type: application/json.", ""});
+void Server::dispatch(const Route& route, std::string_view part, const net::Request& request,
+                      const ResponderPtr& responder) {
+  Ask ask{.request = request, .responder = responder, .caller = {}, .part = part};
+  if (!route.is_public) {
+    auto caller = access_.enter(request);
+    if (!caller) return refuse(responder, caller.error());
+    ask.caller = *std::move(caller);
   }
-  auto read = wire::read_hybrid_request(request.body);
-  if (!read) {
-    wire::RequestFault& fault = read.error();
-    return refuse(*responder,
-                  {400, std::move(fault.code), std::move(fault.message), std::move(fault.param)});
-  }
-  const std::optional<Target> target = targets_.find(read->chat.model);
-  if (!target) {
-    return refuse(*responder, {404, "model_not_found",
-                               fmt::format("There is no model '{}'; GET /v1/models lists them.",
-                                           read->chat.model),
-                               "model"});
-  }
-  if (read->must_stay_local && !target->has_edge) {
-    return refuse(*responder, {400, "privacy_local_impossible",
-                               fmt::format("'{}' is not local, but the request must stay local.",
-                                           read->chat.model),
-                               "hybridflow.privacy"});
-  }
-  if (is_draining_) {
-    return refuse(*responder, {503, "shutting_down", "The server is about to end.", ""});
-  }
-  if (runs_.size() >= options_.runs_max) {
-    return refuse(
-        *responder,
-        {429, "too_many_runs",
-         fmt::format("{} runs are under way, which is the limit; try again soon.", runs_.size()),
-         ""});
-  }
-  start(*std::move(read), *target, responder);
+  (this->*route.handle)(ask);
 }
 
-void Server::start(wire::HybridRequest request, const Target& target,
-                   const ResponderPtr& responder) {
-  ChatRun::Options options{.run = make_run_id(),
-                           .model = request.chat.model,
-                           .created = unix_time(),
-                           .is_streamed = request.chat.stream,
-                           .wants_usage = request.chat.include_usage,
-                           .lowered = {}};
-  const std::string run = options.run;
-  UserQuery query = query_of(std::move(request), target, options.lowered);
-  query.run = run;
-  Run& entry = runs_[run];
-  entry.chat = std::make_unique<ChatRun>(
-      responder, std::move(options), [this, run] { cancel(run); },
-      [this, run](const Receipt& receipt) { finish(run, receipt); });
-  entry.query = runtime_.submit(std::move(query), *entry.chat);
+void Server::refuse(const ResponderPtr& responder, const Problem& problem, net::Headers headers) {
+  metrics_.count_refusal(problem.code);
+  serve::refuse(*responder, problem, std::move(headers));
 }
 
-UserQuery Server::query_of(wire::HybridRequest request, const Target& target,
-                           std::vector<std::string>& lowered) const {
-  UserQuery query;
-  query.budget = budget_;
-  lower(query.budget.usd, request.budget.usd, "hybridflow.budget.usd", lowered);
-  lower(query.budget.cloud_tokens, request.budget.cloud_tokens, "hybridflow.budget.cloud_tokens",
-        lowered);
-  lower(query.budget.deadline, request.budget.deadline, "hybridflow.deadline_ms", lowered);
-  std::optional<Tokens> answer_tokens = answer_tokens_max_;
-  lower(answer_tokens, request.chat.max_tokens, "max_tokens", lowered);
-  query.style = {.max_tokens = answer_tokens,
-                 .temperature = request.chat.temperature,
-                 .top_p = request.chat.top_p,
-                 .seed = request.chat.seed,
-                 .stop = std::move(request.chat.stop)};
-  query.seed = request.chat.seed.value_or(0);
-  query.plan = request.plan.value_or(target.goes_whole ? PlanMode::kNever : PlanMode::kAuto);
-  query.local_only = request.must_stay_local;
-  query.among = target.among;
-  query.question = request.chat.messages.back().content;
-  query.messages = std::move(request.chat.messages);
-  return query;
+void Server::list_models(const Ask& ask) {
+  std::vector<std::string> names;
+  for (const std::string& name : service_->targets.names()) {
+    if (access_.may_name(ask.caller, name)) names.push_back(name);
+  }
+  ask.responder->send(200, kJson, wire::write_models(names, options_.started));
 }
 
-void Server::finish(const std::string& run, const Receipt& receipt) {
-  receipts_.keep(run, wire::to_text(wire::receipt_json(receipt)));
-  // In a later turn: its own function is on the stack.
-  loop_.post([dead = runs_.extract(run)] {});
-  tell_if_idle();
+void Server::show_model(const Ask& ask) {
+  const std::string name = percent_decoded(ask.part);
+  const auto& names = service_->targets.names();
+  if (std::ranges::find(names, name) == names.end() || !access_.may_name(ask.caller, name)) {
+    return refuse(ask.responder, {404, "model_not_found",
+                                  "There is no such model; GET /v1/models lists them.", ""});
+  }
+  ask.responder->send(200, kJson, wire::write_model(name, options_.started));
+}
+
+void Server::show_health(const Ask& ask) {
+  ask.responder->send(200, kJson, R"({"status":"ok"})");
+}
+
+void Server::show_ready(const Ask& ask) {
+  if (is_draining_) return ask.responder->send(503, kJson, R"({"status":"draining"})");
+  ask.responder->send(200, kJson, R"({"status":"ready"})");
+}
+
+void Server::show_metrics(const Ask& ask) {
+  ask.responder->send(
+      200, "text/plain; version=0.0.4",
+      metrics_.text({.runs_in_flight = runs_.size(),
+                     .history_dropped = options_.keeper != nullptr ? options_.keeper->dropped() : 0,
+                     .started = options_.started,
+                     .is_draining = is_draining_}));
+}
+
+void Server::show_openapi(const Ask& ask) {
+  ask.responder->send(200, kJson, std::string(openapi()));
+}
+
+void Server::show_budgets(const Ask& ask) {
+  std::vector<wire::BudgetLine> lines;
+  const auto durable = service_->runtime->durable_budgets();
+  if (!durable) {
+    return refuse(ask.responder,
+                  {503, "budget_unavailable",
+                   fmt::format("The budgets cannot be read: {}.", durable.error().message), ""});
+  }
+  std::vector<std::string> shown;
+  for (const Access::Account& account : access_.accounts(ask.caller)) {
+    wire::BudgetLine& line = lines.emplace_back();
+    line.name = account.name;
+    line.scope = account.scope;
+    line.state = account.state;
+    line.renews_at = account.renews_at;
+    const auto row = std::ranges::find(durable->scopes, account.scope, &store::ScopeRow::name);
+    if (account.scope.empty() || row == durable->scopes.end()) continue;
+    shown.push_back(account.scope);
+    // What is leased and not spent is held, here or by another process.
+    line.state = {.usd_limit = row->usd_limit,
+                  .cloud_tokens_limit = row->tokens_limit,
+                  .spent = row->spent,
+                  .held = row->leased};
+  }
+  const std::string& own = service_->config.ledger ? service_->config.ledger->scope : std::string();
+  for (const store::ScopeRow& row : durable->scopes) {
+    const bool is_own = !own.empty() && row.name == own;
+    if (ask.caller.key != 0 || !is_own) continue;
+    lines.push_back({.name = row.name,
+                     .scope = row.name,
+                     .state = {.usd_limit = row.usd_limit,
+                               .cloud_tokens_limit = row.tokens_limit,
+                               .spent = row.spent,
+                               .held = row.leased},
+                     .renews_at = {}});
+  }
+  if (ask.caller.key == 0) {
+    lines.push_back({.name = "process",
+                     .scope = "",
+                     .state = service_->runtime->account_state(AccountId{}),
+                     .renews_at = {}});
+  }
+  ask.responder->send(200, kJson, wire::write_budgets(lines));
 }
 
 void Server::drain(std::move_only_function<void()> idle) {
@@ -190,36 +222,13 @@ void Server::tell_if_idle() {
 
 void Server::cancel(const std::string& run) {
   if (const auto found = runs_.find(run); found != runs_.end())
-    runtime_.cancel(found->second.query);
+    found->second.service->runtime->cancel(found->second.query);
 }
 
 void Server::cancel_all() {
-  std::vector<QueryId> queries;
-  for (const auto& [name, run] : runs_) queries.push_back(run.query);
-  for (const QueryId query : queries) runtime_.cancel(query);
-}
-
-void Server::show_run(std::string_view run, net::Responder& responder) const {
-  if (const std::string* receipt = receipts_.find(run)) return responder.send(200, kJson, *receipt);
-  if (runs_.contains(run)) return responder.send(200, kJson, wire::write_run_state(run, "running"));
-  refuse(responder,
-         {404, "run_not_found",
-          fmt::format("There is no such run among the latest {}.", options_.receipts_max), ""});
-}
-
-void Server::cancel_run(const std::string& run, net::Responder& responder) {
-  if (runs_.contains(run)) {
-    cancel(run);
-    return responder.send(202, kJson, wire::write_run_state(run, "cancelling"));
-  }
-  if (receipts_.find(run) != nullptr)
-    return refuse(responder, {409, "run_is_over", "The run is over already.", ""});
-  show_run(run, responder);  // That there is none.
-}
-
-void Server::ready(net::Responder& responder) const {
-  if (is_draining_) return responder.send(503, kJson, R"({"status":"draining"})");
-  responder.send(200, kJson, R"({"status":"ready"})");
+  std::vector<std::string> names;
+  for (const auto& [name, run] : runs_) names.push_back(name);
+  for (const std::string& name : names) cancel(name);
 }
 
 std::int64_t Server::unix_time() const {

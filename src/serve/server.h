@@ -1,4 +1,5 @@
-// The HTTP routes of `hybridflow serve`: chat completions, models, runs, health.
+// The HTTP routes of `hybridflow serve`: chat completions, embeddings, models, runs, budgets,
+// health and metrics.
 //
 // Turns requests into queries of the runtime and finished runs into receipts. It binds no address
 // and ends no process: its owner does. docs/server.md says what clients may rely on.
@@ -10,18 +11,22 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/config.h"
-#include "model/budget.h"
 #include "net/event_loop.h"
 #include "net/http_server.h"
 #include "runtime/runtime.h"
-#include "serve/chat_run.h"
+#include "serve/access.h"
+#include "serve/client_run.h"
+#include "serve/idempotency.h"
+#include "serve/metrics.h"
 #include "serve/problem.h"
-#include "serve/receipts.h"
+#include "serve/run_book.h"
+#include "serve/run_keeper.h"
 #include "serve/targets.h"
 #include "wire/hybrid_request.h"
 
@@ -35,16 +40,25 @@ struct ServerOptions {
   std::size_t runs_max = 512;  // At once; more are refused.
   std::size_t receipts_max = 1000;
   std::size_t receipt_bytes_max = 64 * 1024 * 1024;
+  store::KeyStore* keys = nullptr;  // Null: everybody may ask. Must outlive the server.
+  RunKeeper* keeper = nullptr;      // Null: runs are not kept. Must outlive the server.
 };
 
 class Server {
  public:
-  // `loop` must outlive the server; `runtime` must not: it must be destroyed before.
-  Server(net::EventLoop& loop, Runtime& runtime, const Config& config, ServerOptions options = {});
+  // `loop` must outlive the server.
+  Server(net::EventLoop& loop, std::unique_ptr<Runtime> runtime, const Config& config,
+         ServerOptions options = {});
+  // Settles what runs.
+  ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   void handle(const net::Request& request, const std::shared_ptr<net::Responder>& responder);
+
+  // New runs use these from now on. The runtime before ends with its last run.
+  void use(std::unique_ptr<Runtime> runtime, const Config& config);
+  [[nodiscard]] Runtime& runtime() { return *service_->runtime; }
 
   // From now on no run is begun, and /ready says so. Calls `idle` once, in a later turn, when none
   // is left. To be called once.
@@ -54,31 +68,86 @@ class Server {
 
  private:
   using ResponderPtr = std::shared_ptr<net::Responder>;
-  struct Run {
-    QueryId query{};
-    std::unique_ptr<ChatRun> chat;
+  using Read = std::expected<wire::HybridRequest, wire::RequestFault> (*)(std::string_view,
+                                                                          const Targets&);
+  // What one configuration makes of the server.
+  struct Service {
+    Service(std::unique_ptr<Runtime> made, const Config& configured)
+        : config(configured), targets(configured), runtime(std::move(made)) {}
+    const Config config;
+    const Targets targets;
+    const std::unique_ptr<Runtime> runtime;
   };
+  struct Run {
+    std::shared_ptr<Service> service;  // Outlives the rest.
+    Caller caller;
+    Access::Ticket ticket;
+    QueryId query{};
+    std::string question;
+    std::unique_ptr<ClientRun> client;
+  };
+  struct Ask {
+    const net::Request& request;
+    ResponderPtr responder;
+    Caller caller;
+    std::string_view part;  // Of the path: a run's id, or a model's name.
+  };
+  struct Route {
+    std::string_view method;
+    std::string_view path;  // {run} stands for one part, {model} for one or more.
+    void (Server::*handle)(const Ask&);
+    bool is_public = false;
+  };
+  static const Route kRoutes[];
 
-  void chat(const net::Request& request, const ResponderPtr& responder);
-  void start(wire::HybridRequest request, const Target& target, const ResponderPtr& responder);
-  [[nodiscard]] UserQuery query_of(wire::HybridRequest request, const Target& target,
-                                   std::vector<std::string>& lowered) const;
-  void finish(const std::string& run, const Receipt& receipt);
+  // server.cc
+  void dispatch(const Route& route, std::string_view part, const net::Request& request,
+                const ResponderPtr& responder);
+  void refuse(const ResponderPtr& responder, const Problem& problem, net::Headers headers = {});
+  void list_models(const Ask& ask);
+  void show_model(const Ask& ask);
+  void show_health(const Ask& ask);
+  void show_ready(const Ask& ask);
+  void show_metrics(const Ask& ask);
+  void show_openapi(const Ask& ask);
+  void show_budgets(const Ask& ask);
   void tell_if_idle();
   void cancel(const std::string& run);
-  void show_run(std::string_view run, net::Responder& responder) const;
-  void cancel_run(const std::string& run, net::Responder& responder);
-  void ready(net::Responder& responder) const;
   [[nodiscard]] std::int64_t unix_time() const;
 
+  // requests.cc
+  void chat(const Ask& ask);
+  void embed(const Ask& ask);
+  std::optional<Problem> begin(const Ask& ask, std::string_view path);
+  std::optional<Problem> check(const wire::HybridRequest& request, const Target& target) const;
+  void start(wire::HybridRequest request, const Target& target, const Ask& ask,
+             Access::Ticket ticket, std::string_view path);
+  [[nodiscard]] UserQuery query_of(wire::HybridRequest request, const Target& target,
+                                   std::vector<std::string>& lowered) const;
+  void forward(UserQuery& query, const wire::HybridRequest& request, const Ask& ask,
+               std::string_view path) const;
+  void finish(const std::string& run, const Receipt& receipt);
+  bool may_keep(const Run& run);
+
+  // runs.cc
+  void list_runs(const Ask& ask);
+  void show_run(const Ask& ask);
+  void cancel_run(const Ask& ask);
+  void follow_run(const Ask& ask);
+  void take_feedback(const Ask& ask);
+  [[nodiscard]] const Run* running_for(const Ask& ask) const;
+  [[nodiscard]] const FinishedRun* finished_for(const Ask& ask) const;
+
   net::EventLoop& loop_;
-  Runtime& runtime_;
-  const Targets targets_;
-  const Budget budget_;             // Of a query at most.
-  const Tokens answer_tokens_max_;  // The same.
   const ServerOptions options_;
+  std::shared_ptr<Service> service_;
+  Access access_;
+  Metrics metrics_;
+  Idempotency idempotency_{{}};
   std::map<std::string, Run, std::less<>> runs_;  // Those that are not over, by id.
-  Receipts receipts_;
+  RunBook book_;
+  std::int64_t kept_in_ = 0;      // The second in which
+  std::uint32_t kept_count_ = 0;  // so many runs that were passed on went to the history.
   bool is_draining_ = false;
   std::move_only_function<void()> idle_;  // To be called when nothing runs any more.
 };

@@ -6,20 +6,22 @@
 namespace hf::serve {
 
 Targets::Targets(const Config& config) {
-  Target edge{.among = {}, .goes_whole = true, .has_edge = true};
-  Target cloud{.among = {}, .goes_whole = true, .has_edge = false};
+  Target edge{.among = {}, .goes_whole = true, .has_edge = true, .is_endpoint = false};
+  Target cloud{.among = {}, .goes_whole = true, .has_edge = false, .is_endpoint = false};
   for (std::size_t i = 0; i < config.endpoints.size(); ++i) {
     const bool is_cloud = config.endpoints[i].endpoint.tier == Tier::kCloud;
     (is_cloud ? cloud : edge).among.push_back(static_cast<EndpointId>(i));
   }
-  add("hybrid/auto", {.among = {}, .goes_whole = false, .has_edge = !edge.among.empty()});
+  add("hybrid/auto",
+      {.among = {}, .goes_whole = false, .has_edge = !edge.among.empty(), .is_endpoint = false});
   if (!edge.among.empty()) add("hybrid/edge", std::move(edge));
   if (!cloud.among.empty()) add("hybrid/cloud", std::move(cloud));
   for (std::size_t i = 0; i < config.endpoints.size(); ++i) {
     const Endpoint& endpoint = config.endpoints[i].endpoint;
     add(endpoint.name, {.among = {static_cast<EndpointId>(i)},
                         .goes_whole = true,
-                        .has_edge = endpoint.tier == Tier::kEdge});
+                        .has_edge = endpoint.tier == Tier::kEdge,
+                        .is_endpoint = true});
   }
 }
 

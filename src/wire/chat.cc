@@ -204,7 +204,11 @@ std::optional<Usage> read_usage(const json::object& object) {
   const auto is_told = [&](std::string_view field) {
     return find_integer(*usage, field).value_or(-1) >= 0;
   };
-  if (!is_told("prompt_tokens") || !is_told("completion_tokens")) return std::nullopt;
+  const bool is_prompt_only =
+      find(*usage, "completion_tokens") == nullptr &&
+      find_integer(*usage, "total_tokens") == find_integer(*usage, "prompt_tokens");
+  if (!is_told("prompt_tokens") || (!is_told("completion_tokens") && !is_prompt_only))
+    return std::nullopt;
   Usage result{.prompt = count(*usage, "prompt_tokens"),
                .cached = Tokens(0),
                .completion = count(*usage, "completion_tokens")};
@@ -283,6 +287,31 @@ Result<ChatPiece> read_piece(std::string_view body, std::string_view text_field)
 }
 
 }  // namespace
+
+std::optional<Usage> read_usage(std::string_view answer) {
+  // In a string the quotes would be escaped; the last one is not inside of another answer's.
+  constexpr std::string_view kName = R"("usage")";
+  const std::size_t name = answer.rfind(kName);
+  if (name == std::string_view::npos) return std::nullopt;
+  const std::size_t colon = answer.find_first_not_of(" \t\r\n", name + kName.size());
+  if (colon == std::string_view::npos || answer[colon] != ':') return std::nullopt;
+  json::stream_parser parser;
+  boost::system::error_code error;
+  parser.write_some(answer.data() + colon + 1, answer.size() - colon - 1, error);
+  if (error || !parser.done()) return std::nullopt;
+  return read_usage(json::object{{"usage", parser.release()}});
+}
+
+std::string quoted(std::string_view text) {
+  return to_text(json::string(text));
+}
+
+bool has_no_choices(std::string_view chunk) {
+  const Result<json::value> value = parse_json(chunk);
+  const json::object* object = value ? value->if_object() : nullptr;
+  const json::array* choices = object != nullptr ? find_array(*object, "choices") : nullptr;
+  return choices != nullptr && choices->empty();
+}
 
 Result<ChatRequest> read_chat_request(std::string_view body) {
   HF_TRY(const json::value value, parse_json(body));

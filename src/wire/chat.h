@@ -68,6 +68,15 @@ std::string write_chat_chunk(const ChatPiece& piece, bool first);
 Result<ChatPiece> read_chat_answer(std::string_view body);
 Result<ChatPiece> read_chat_chunk(std::string_view data);
 
+// The usage that a whole answer or a chunk of any kind tells, embeddings included; read without the
+// rest of it, which may be long.
+std::optional<Usage> read_usage(std::string_view answer);
+// Whether a chunk of a stream has no choices, as the last one has that tells the usage.
+bool has_no_choices(std::string_view chunk);
+
+// A text as a string of JSON.
+std::string quoted(std::string_view text);
+
 // Errors in OpenAI's form: {"error": {"message": …, "type": …, "code": …}}.
 std::string write_chat_error(std::string_view message, std::string_view type,
                              std::string_view code);

@@ -30,7 +30,7 @@ HF_MEMBERS(Signals, mean_logprob, low_logprob, margin);
 HF_MEMBERS(AccountOpened, account, name, limits, is_leased, parent);
 HF_MEMBERS(AccountClosed, account);
 HF_MEMBERS(QueryArrived, query, budget, plan, plan_given, local_only, question_bytes, features,
-           seed, among, answer_tokens, account, is_forwarded);
+           seed, among, answer_tokens, account, is_forwarded, is_cap_fixed);
 HF_MEMBERS(StepParsed, query, id, subtask, task_bytes, features);
 HF_MEMBERS(PlanEnded, query, outcome, sink, pruned);
 HF_MEMBERS(CallFirstToken, call);
@@ -62,7 +62,7 @@ HF_MEMBERS(CallRecord, id, kind, subtask, endpoint, status, failure, detail, sta
            finished, usage, usage_estimated, cut_by_length, signals, usd);
 HF_MEMBERS(SubtaskRecord, subtask, state, decision, earlier, attempt, why_not_done, ready, started,
            finished, attempts);
-HF_MEMBERS(RunRecord, query, outcome, degraded, trouble, sink, subtasks, calls, budget,
+HF_MEMBERS(RunRecord, query, outcome, degraded, trouble, refusal, sink, subtasks, calls, budget,
            budget_state, wall);
 
 }  // namespace hf::wire

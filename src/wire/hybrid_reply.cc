@@ -99,20 +99,110 @@ std::string with_summary(std::string answer, std::string_view summary) {
   return std::move(answer) + R"(,"hybridflow":)" + std::string(summary) + "}";
 }
 
-std::string write_server_error(std::string_view message, std::string_view type,
-                               std::string_view param, std::string_view code) {
-  json::object error{{"message", message}, {"type", type}, {"param", nullptr}, {"code", code}};
-  if (!param.empty()) error["param"] = param;
-  return to_text(json::object{{"error", std::move(error)}});
+std::string write_server_error(const ServerError& error) {
+  json::object object{
+      {"message", error.message}, {"type", error.type}, {"param", nullptr}, {"code", error.code}};
+  if (!error.param.empty()) object["param"] = error.param;
+  if (const auto& refusal = error.refusal) {
+    const bool is_usd = refusal->axis == Axis::kUsd;
+    const auto amount = [&](std::int64_t count) {
+      return is_usd ? json::value(usd_number(PicoUsd(count))) : json::value(count);
+    };
+    const std::int64_t left = refusal->limit - refusal->spent - refusal->held;
+    object["hybridflow"] = {
+        {"scope", refusal->scope},         {"axis", is_usd ? "usd" : "cloud_tokens"},
+        {"limit", amount(refusal->limit)}, {"spent", amount(refusal->spent)},
+        {"held", amount(refusal->held)},   {"left", amount(std::max<std::int64_t>(left, 0))},
+        {"asked", amount(refusal->asked)}};
+  }
+  return to_text(json::object{{"error", std::move(object)}});
 }
+
+namespace {
+
+json::object model_json(std::string_view name, std::int64_t created) {
+  return {{"id", name}, {"object", "model"}, {"created", created}, {"owned_by", "hybridflow"}};
+}
+
+}  // namespace
 
 std::string write_models(const std::vector<std::string>& names, std::int64_t created) {
   json::array models;
-  for (const std::string& name : names) {
-    models.push_back(
-        {{"id", name}, {"object", "model"}, {"created", created}, {"owned_by", "hybridflow"}});
-  }
+  for (const std::string& name : names) models.push_back(model_json(name, created));
   return to_text(json::object{{"object", "list"}, {"data", std::move(models)}});
+}
+
+std::string write_model(std::string_view name, std::int64_t created) {
+  return to_text(model_json(name, created));
+}
+
+std::string write_run_list(const std::vector<RunLine>& runs, bool has_more) {
+  const auto text_or_null = [](const std::string& text) {
+    return text.empty() ? json::value(nullptr) : json::value(text);
+  };
+  json::array data;
+  for (const RunLine& run : runs) {
+    data.push_back({{"id", run.run},
+                    {"object", "run"},
+                    {"created", run.created},
+                    {"model", text_or_null(run.model)},
+                    {"key", text_or_null(run.key)},
+                    {"outcome", run.outcome},
+                    {"usd", usd_number(run.usd)},
+                    {"tokens", run.tokens.count()}});
+  }
+  return to_text(
+      json::object{{"object", "list"}, {"data", std::move(data)}, {"has_more", has_more}});
+}
+
+std::string write_budgets(const std::vector<BudgetLine>& budgets) {
+  const auto axis = [](auto limit, auto spent, auto held, auto number) {
+    json::object object{
+        {"limit", nullptr}, {"spent", number(spent)}, {"held", number(held)}, {"left", nullptr}};
+    if (limit) {
+      object["limit"] = number(*limit);
+      object["left"] = number(std::max(*limit - spent - held, decltype(spent)(0)));
+    }
+    return object;
+  };
+  json::array data;
+  for (const BudgetLine& budget : budgets) {
+    const BudgetState& state = budget.state;
+    json::object line{{"name", budget.name},
+                      {"scope", nullptr},
+                      {"usd", axis(state.usd_limit, state.spent.usd, state.held.usd, usd_number)},
+                      {"cloud_tokens",
+                       axis(state.cloud_tokens_limit, state.spent.cloud_tokens,
+                            state.held.cloud_tokens, [](Tokens tokens) { return tokens.count(); })},
+                      {"renews_at", nullptr}};
+    if (!budget.scope.empty()) line["scope"] = budget.scope;
+    if (budget.renews_at) line["renews_at"] = *budget.renews_at;
+    data.push_back(std::move(line));
+  }
+  return to_text(json::object{{"object", "list"}, {"data", std::move(data)}});
+}
+
+std::expected<Feedback, RequestFault> read_feedback(std::string_view body) {
+  const Result<json::value> value = parse_json(body);
+  const json::object* object = value ? value->if_object() : nullptr;
+  if (object == nullptr)
+    return std::unexpected(RequestFault{"The body must be a JSON object.", "", "invalid_json"});
+  if (Fault fault = check_known(*object, "feedback", {"correct", "subtask"}))
+    return std::unexpected(*std::move(fault));
+  Feedback feedback;
+  const auto correct = find_number(*object, "correct");
+  if (!correct || !(*correct >= 0 && *correct <= 1))
+    return std::unexpected(invalid_field("correct", "a number from 0 to 1"));
+  feedback.correct = *correct;
+  if (given(*object, "subtask") == nullptr) return feedback;
+  const auto subtask = find_string(*object, "subtask");
+  if (!subtask) return std::unexpected(invalid_field("subtask", "the label of a subtask"));
+  feedback.subtask = *subtask;
+  return feedback;
+}
+
+std::string write_noted(std::string_view what) {
+  return to_text(json::object{{"noted", what}});
 }
 
 std::string write_run_state(std::string_view run, std::string_view outcome) {

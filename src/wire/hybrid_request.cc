@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <utility>
 
 #include "wire/json.h"
@@ -12,25 +10,7 @@
 namespace hf::wire {
 namespace {
 
-constexpr double kUsdMax = 1e6;
-constexpr std::int64_t kTokensMax = 1'000'000'000'000;
-constexpr std::int64_t kDeadlineMax = 1000LL * 3600 * 24 * 365;
-
-using Fault = std::optional<RequestFault>;  // Absent: nothing is wrong.
-
-RequestFault invalid(std::string_view field, std::string_view must_be) {
-  return {fmt::format("'{}' must be {}.", field, must_be), std::string(field), "invalid_value"};
-}
-
-RequestFault unsupported(std::string_view field) {
-  return {fmt::format("'{}' is not supported by this server yet; leave it out.", field),
-          std::string(field), "unsupported_parameter"};
-}
-
-const json::value* given(const json::object& object, std::string_view field) {
-  const json::value* value = find(object, field);
-  return value == nullptr || value->is_null() ? nullptr : value;
-}
+constexpr std::int64_t kTokensMax = 10'000'000;
 
 // The errors of read_chat_request begin with the field: 'seed', 'messages[2].role', or bare.
 std::string field_of(std::string_view message) {
@@ -41,17 +21,34 @@ std::string field_of(std::string_view message) {
 }
 
 Fault check_types(const json::object& object) {
-  if (const auto* model = given(object, "model"); model == nullptr || !model->is_string()) {
-    return invalid("model", "the name of a model");
-  }
+  if (const auto* model = given(object, "model"); model == nullptr || !model->is_string())
+    return invalid_field("model", "the name of a model");
   for (const std::string_view field : {"stream_options", "metadata"}) {
     const auto* value = given(object, field);
-    if (value != nullptr && !value->is_object()) return invalid(field, "an object");
+    if (value != nullptr && !value->is_object()) return invalid_field(field, "an object");
   }
-  if (const auto* user = given(object, "user"); user != nullptr && !user->is_string()) {
-    return invalid("user", "a string");
+  if (const auto* user = given(object, "user"); user != nullptr && !user->is_string())
+    return invalid_field("user", "a string");
+  for (const std::string_view field : {"tools", "functions"}) {
+    const auto* value = given(object, field);
+    if (value != nullptr && !value->is_array()) return invalid_field(field, "an array");
   }
+  const auto n = find_integer(object, "n");
+  if (given(object, "n") != nullptr && (!n || *n < 1))
+    return invalid_field("n", "a whole number from 1");
+  if (n.value_or(1) > 1) {
+    return RequestFault{"'n' may only be 1 here; send the request several times.", "n",
+                        "unsupported_parameter"};
+  }
+  const json::array* messages = find_array(object, "messages");
+  if (messages == nullptr || messages->empty())
+    return invalid_field("messages", "an array of messages, not empty");
   return std::nullopt;
+}
+
+bool is_text_part(const json::value& part) {
+  const json::object* object = part.if_object();
+  return object == nullptr || find_string(*object, "type").value_or("text") == "text";
 }
 
 bool is_text_format(const json::value& format) {
@@ -59,111 +56,74 @@ bool is_text_format(const json::value& format) {
   return object != nullptr && find_string(*object, "type") == "text";
 }
 
-bool has_part_without_text(const json::object& message) {
+std::string_view what_no_plan_serves_in(const json::object& message) {
   const json::array* parts = find_array(message, "content");
-  return parts != nullptr && std::ranges::any_of(*parts, [](const json::value& part) {
-           const json::object* object = part.if_object();
-           return object != nullptr && find_string(*object, "type").value_or("text") != "text";
-         });
+  if (parts != nullptr && !std::ranges::all_of(*parts, is_text_part))
+    return "parts that are no text";
+  const auto role = find_string(message, "role");
+  if (role == "tool" || role == "function") return "messages of tools";
+  const json::array* calls = find_array(message, "tool_calls");
+  return calls != nullptr && !calls->empty() ? "calls of tools" : "";
 }
 
-// What other servers can do and this one cannot: told apart from what is wrong anywhere.
-Fault check_supported(const json::object& object) {
+std::string_view what_no_plan_serves(const json::object& object) {
   for (const std::string_view field : {"tools", "functions"}) {
-    const auto* value = given(object, field);
-    if (value == nullptr) continue;
-    if (!value->is_array()) return invalid(field, "an array");
-    if (!value->get_array().empty()) return unsupported(field);
+    const json::array* array = find_array(object, field);
+    if (array != nullptr && !array->empty()) return field;
   }
   const auto* format = given(object, "response_format");
-  if (format != nullptr && !is_text_format(*format)) return unsupported("response_format");
-  if (find_bool(object, "logprobs") == true) return unsupported("logprobs");
-  for (const std::string_view field : {"audio", "modalities", "grammar"}) {
-    if (given(object, field) != nullptr) return unsupported(field);
+  if (format != nullptr && !is_text_format(*format)) return "response_format";
+  if (find_bool(object, "logprobs") == true) return "logprobs";
+  for (const std::string_view field : {"audio", "modalities", "grammar", "prediction"}) {
+    if (given(object, field) != nullptr) return field;
   }
-  const auto n = find_integer(object, "n");
-  if (given(object, "n") != nullptr && (!n || *n < 1)) return invalid("n", "a whole number from 1");
-  if (n.value_or(1) > 1) {
-    return RequestFault{"'n' may only be 1 here; send the request several times.", "n",
-                        "unsupported_parameter"};
-  }
-  const json::array* messages = find_array(object, "messages");
-  if (messages == nullptr) return invalid("messages", "an array of messages");
-  for (std::size_t i = 0; i < messages->size(); ++i) {
-    const json::object* message = (*messages)[i].if_object();
+  for (const json::value& value : *find_array(object, "messages")) {
+    const json::object* message = value.if_object();
     if (message == nullptr) continue;
-    const std::string place = fmt::format("messages[{}]", i);
-    if (has_part_without_text(*message)) return unsupported(place + ".content");
-    const auto role = find_string(*message, "role");
-    if (role == "tool" || role == "function") return unsupported(place + ".role");
-    const json::array* calls = find_array(*message, "tool_calls");
-    if (calls != nullptr && !calls->empty()) return unsupported(place + ".tool_calls");
+    if (const auto what = what_no_plan_serves_in(*message); !what.empty()) return what;
   }
-  return std::nullopt;
+  return "";
 }
 
-Fault check_known(const json::object& object, std::string_view name,
-                  std::initializer_list<std::string_view> known) {
-  for (const auto& member : object) {
-    const std::string_view key(member.key());
-    if (std::ranges::find(known, key) != known.end()) continue;
-    return RequestFault{fmt::format("'{}' has no field '{}'.", name, key),
-                        fmt::format("{}.{}", name, key), "unknown_parameter"};
+// The text of the last message of the user, and how many parts are no text.
+void read_question(const json::array& messages, HybridRequest& request) {
+  for (const json::value& value : messages) {
+    const json::object* message = value.if_object();
+    if (message == nullptr) continue;
+    const bool is_users = find_string(*message, "role") == "user";
+    if (is_users) request.question = find_string(*message, "content").value_or("");
+    const json::array* parts = find_array(*message, "content");
+    if (parts == nullptr) continue;
+    for (const json::value& part : *parts) {
+      if (!is_text_part(part)) ++request.images;
+      const json::object* object = part.if_object();
+      if (is_users && object != nullptr)
+        request.question += find_string(*object, "text").value_or("");
+    }
   }
-  return std::nullopt;
 }
 
-Fault read_budget(const json::object& extension, Budget& budget) {
-  const auto* value = given(extension, "budget");
-  if (value == nullptr) return std::nullopt;
-  const json::object* object = value->if_object();
-  if (object == nullptr) return invalid("hybridflow.budget", "an object");
-  if (Fault fault = check_known(*object, "hybridflow.budget", {"usd", "cloud_tokens"}))
-    return fault;
-  if (given(*object, "usd") != nullptr) {
-    const auto usd = find_number(*object, "usd");
-    if (!usd || !(*usd >= 0 && *usd <= kUsdMax))
-      return invalid("hybridflow.budget.usd", "a number from 0 to 1000000");
-    budget.usd = PicoUsd(std::llround(*usd * static_cast<double>(kPicoPerUsd)));
+// What this program goes by in a request that it passes on.
+Fault read_passed_on(const json::object& object, HybridRequest& request) {
+  const auto flag = [](const json::object& from, std::string_view field, bool& value) -> Fault {
+    if (given(from, field) == nullptr) return std::nullopt;
+    const auto read = find_bool(from, field);
+    if (!read) return invalid_field(field, "true or false");
+    value = *read;
+    return std::nullopt;
+  };
+  if (Fault fault = flag(object, "stream", request.chat.stream)) return fault;
+  if (const json::object* options = find_object(object, "stream_options")) {
+    if (Fault fault = flag(*options, "include_usage", request.chat.include_usage)) return fault;
   }
-  if (given(*object, "cloud_tokens") != nullptr) {
-    const auto tokens = find_integer(*object, "cloud_tokens");
-    if (!tokens || *tokens < 0 || *tokens > kTokensMax)
-      return invalid("hybridflow.budget.cloud_tokens", "a whole number from 0");
-    budget.cloud_tokens = Tokens(*tokens);
+  for (const std::string_view field : {"max_tokens", "max_completion_tokens"}) {
+    if (given(object, field) == nullptr) continue;
+    const auto count = find_integer(object, field);
+    if (!count || *count < 1 || *count > kTokensMax)
+      return invalid_field(field, "a whole number from 1 to 10000000");
+    request.chat.max_tokens = std::max(Tokens(*count), request.chat.max_tokens.value_or(Tokens(0)));
   }
-  return std::nullopt;
-}
-
-Fault read_extension(const json::object& object, HybridRequest& request) {
-  const auto* value = given(object, "hybridflow");
-  if (value == nullptr) return std::nullopt;
-  const json::object* extension = value->if_object();
-  if (extension == nullptr) return invalid("hybridflow", "an object");
-  if (Fault fault =
-          check_known(*extension, "hybridflow", {"budget", "deadline_ms", "plan", "privacy"}))
-    return fault;
-  if (Fault fault = read_budget(*extension, request.budget)) return fault;
-  if (given(*extension, "deadline_ms") != nullptr) {
-    const auto deadline = find_integer(*extension, "deadline_ms");
-    if (!deadline || *deadline < 1 || *deadline > kDeadlineMax)
-      return invalid("hybridflow.deadline_ms", "a whole number of milliseconds from 1");
-    request.budget.deadline = std::chrono::milliseconds(*deadline);
-  }
-  if (given(*extension, "plan") != nullptr) {
-    constexpr std::pair<std::string_view, PlanMode> kModes[] = {
-        {"auto", PlanMode::kAuto}, {"always", PlanMode::kAlways}, {"never", PlanMode::kNever}};
-    const auto plan = find_string(*extension, "plan");
-    const auto* const mode =
-        std::ranges::find_if(kModes, [&](const auto& each) { return plan && each.first == *plan; });
-    if (mode == std::end(kModes)) return invalid("hybridflow.plan", "auto, always or never");
-    request.plan = mode->second;
-  }
-  if (given(*extension, "privacy") != nullptr) {
-    if (find_string(*extension, "privacy") != "local")
-      return invalid("hybridflow.privacy", "local, or left out");
-    request.must_stay_local = true;
-  }
+  read_question(*find_array(object, "messages"), request);
   return std::nullopt;
 }
 
@@ -182,18 +142,35 @@ Fault check_question(const std::vector<ChatMessage>& messages) {
   return std::nullopt;
 }
 
-}  // namespace
-
-std::expected<HybridRequest, RequestFault> read_hybrid_request(std::string_view body) {
-  const Result<json::value> value = parse_json(body);
+// The object of a body whose members are unmistakable.
+std::expected<json::object, RequestFault> read_object(std::string_view body) {
+  Result<json::value> value = parse_json(body);
   if (!value) return std::unexpected(RequestFault{value.error().message, "", "invalid_json"});
-  const json::object* object = value->if_object();
-  if (object == nullptr) {
+  if (!value->is_object()) {
     return std::unexpected(RequestFault{"The body must be a JSON object.", "", "invalid_json"});
   }
+  if (const auto raw = RawObject::read(body); !raw)
+    return std::unexpected(RequestFault{raw.error().message, "", "invalid_json"});
+  return std::move(value->get_object());
+}
+
+}  // namespace
+
+std::expected<HybridRequest, RequestFault> read_hybrid_request(std::string_view body,
+                                                               const IsPassedOn& is_passed_on) {
+  const auto object = read_object(body);
+  if (!object) return std::unexpected(object.error());
   if (Fault fault = check_types(*object)) return std::unexpected(*std::move(fault));
-  if (Fault fault = check_supported(*object)) return std::unexpected(*std::move(fault));
   HybridRequest request;
+  auto extension = read_extension(*object);
+  if (!extension) return std::unexpected(extension.error());
+  request.extension = *std::move(extension);
+  request.passed_on_for = what_no_plan_serves(*object);
+  request.chat.model = find_string(*object, "model").value_or("");
+  if (!request.passed_on_for.empty() || is_passed_on(request.chat.model)) {
+    if (Fault fault = read_passed_on(*object, request)) return std::unexpected(*std::move(fault));
+    return request;
+  }
   Result<ChatRequest> chat = read_chat_request(body);
   if (!chat) {
     return std::unexpected(
@@ -202,8 +179,37 @@ std::expected<HybridRequest, RequestFault> read_hybrid_request(std::string_view 
   request.chat = *std::move(chat);
   if (Fault fault = check_question(request.chat.messages))
     return std::unexpected(*std::move(fault));
-  if (Fault fault = read_extension(*object, request)) return std::unexpected(*std::move(fault));
   return request;
+}
+
+std::expected<HybridRequest, RequestFault> read_embeddings_request(std::string_view body) {
+  const auto object = read_object(body);
+  if (!object) return std::unexpected(object.error());
+  const auto model = find_string(*object, "model");
+  if (!model) return std::unexpected(invalid_field("model", "the name of a model"));
+  if (given(*object, "input") == nullptr)
+    return std::unexpected(invalid_field("input", "a text or an array"));
+  auto extension = read_extension(*object);
+  if (!extension) return std::unexpected(extension.error());
+  HybridRequest request;
+  request.extension = *std::move(extension);
+  request.chat.model = *model;
+  return request;
+}
+
+RawObject::Halves passed_on_body(std::string_view body, bool asks_for_usage) {
+  RawObject raw = *RawObject::read(body);
+  raw.remove("hybridflow");
+  if (asks_for_usage) {
+    json::object options;
+    if (const auto given_options = parse_json(raw.value("stream_options"));
+        given_options && given_options->is_object()) {
+      options = given_options->get_object();
+    }
+    options["include_usage"] = true;
+    raw.set("stream_options", to_text(options));
+  }
+  return raw.around("model");
 }
 
 }  // namespace hf::wire

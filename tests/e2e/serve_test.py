@@ -209,7 +209,7 @@ class ServeTest(WithStub):
         self.check_error(post("{"), 400, "invalid_json")
         error = self.check_error(server.chat(temperature="hot"), 400, "invalid_value")
         self.assertEqual((error["param"], error["type"]), ("temperature", "invalid_request_error"))
-        self.check_error(server.chat(tools=[{"type": "function"}]), 400, "unsupported_parameter")
+        self.check_error(server.chat(n=2), 400, "unsupported_parameter")
         self.check_error(server.chat(model="gpt-9"), 404, "model_not_found")
         self.check_error(server.ask("GET", "/nothing"), 404, "not_found")
         self.check_error(server.ask("GET", "/health", headers={"Host": "page.example"}), 403, "host_not_allowed")
@@ -241,7 +241,7 @@ class ServeTest(WithStub):
         # One call: 100 * 2 + 9 * 8 millionths of a dollar; at worst about 2 % of what there is.
         server = self.serve(config=self.two(more="[budget.process]\nusd = 0.01\n"))
         results = []
-        threads = [threading.Thread(target=lambda: results.append(server.chat("cloud"))) for _ in range(60)]
+        threads = [threading.Thread(target=lambda: results.append(server.chat("hybrid/cloud"))) for _ in range(60)]
         for thread in threads:
             thread.start()
         for thread in threads:

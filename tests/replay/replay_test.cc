@@ -229,7 +229,7 @@ std::string complaint_about_second(std::string_view line) {
       R"("among":[],"answer_tokens":null,"question_bytes":1,)"
       R"("features":{"words":0,"numbers":0,"operators":0,"choices":0,"code":0,"foreign":0,)"
       R"("difficulty":0,"category":0,"edge_text":"0","cloud_text":"0"},)"
-      R"("seed":0,"account":0,"is_forwarded":false}},"commands":[]})"
+      R"("seed":0,"account":0,"is_forwarded":false,"is_cap_fixed":false}},"commands":[]})"
       "\n";
   std::string text = complaint_about(log.substr(0, log.find('\n') + 1) + more + std::string(line));
   return text.starts_with("run.log:3: ") ? text.substr(11) : text;
@@ -244,7 +244,7 @@ std::string complaint_about_query(std::string_view plan, std::string_view tokens
       R"("among":[],"answer_tokens":{},"question_bytes":1,)"
       R"("features":{{"words":0,"numbers":0,"operators":0,"choices":0,"code":0,"foreign":0,)"
       R"("difficulty":0,"category":0,"edge_text":"0","cloud_text":"0"}},)"
-      R"("seed":0,"account":0,"is_forwarded":{}}}}},"commands":[]}})"
+      R"("seed":0,"account":0,"is_forwarded":{},"is_cap_fixed":false}}}},"commands":[]}})"
       "\n",
       plan, tokens, is_forwarded));
 }

@@ -132,7 +132,7 @@ TEST(Forwarded, HoldsItsOwnSizeAndCap) {
   EXPECT_EQ(call.worst.cloud_tokens, Tokens(6000));
 }
 
-TEST(Forwarded, IsRefusedRatherThanShortened) {
+TEST(Forwarded, IsShortenedWhereTheCapIsNotItsOwn) {
   Harness h("cloud", cloud_only());
   h.arrive({.budget = {.usd = {}, .cloud_tokens = Tokens(5999), .deadline = {}},
             .plan = false,
@@ -140,6 +140,18 @@ TEST(Forwarded, IsRefusedRatherThanShortened) {
             .features = {},
             .answer_tokens = Tokens(5000),
             .is_forwarded = true});
+  EXPECT_EQ(h.only<StartCall>().max_tokens, Tokens(4999));
+}
+
+TEST(Forwarded, IsRefusedRatherThanShortenedWhereItIs) {
+  Harness h("cloud", cloud_only());
+  h.arrive({.budget = {.usd = {}, .cloud_tokens = Tokens(5999), .deadline = {}},
+            .plan = false,
+            .question_bytes = 1000,
+            .features = {},
+            .answer_tokens = Tokens(5000),
+            .is_forwarded = true,
+            .is_cap_fixed = true});
   EXPECT_EQ(h.only<FinishQuery>().outcome, Outcome::kRefused);
 }
 

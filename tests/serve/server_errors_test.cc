@@ -29,7 +29,8 @@ class ErrorsTest : public ServerTest {
 TEST_F(ErrorsTest, OfPathsAndMethods) {
   ScriptedEndpoint endpoint(loop_, answer_seven);
   serve_pair(endpoint);
-  for (const char* path : {"/", "/v1", "/v1/runs", "/v1/runs/", "/v1/chat/completions/", "/v1/x"})
+  for (const char* path : {"/", "/v1", "/v1/runs/", "/v1/runs/a/b", "/v1/runs/a/events/",
+                           "/v1/chat/completions/", "/v1/x"})
     expect(*send("GET", path), 404, "not_found", "not_found_error");
   const auto get = send("GET", "/v1/chat/completions");
   expect(*get, 405, "method_not_allowed", "invalid_request_error");
@@ -54,7 +55,7 @@ TEST_F(ErrorsTest, OfHostsThatAreNotThisMachine) {
     EXPECT_EQ(ask(host)->status, 200) << host;
   for (const char* host : {"evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80",
                            "[::2]:80", "0.0.0.0", "["})
-    expect(*ask(host), 403, "host_not_allowed", "invalid_request_error");
+    expect(*ask(host), 403, "host_not_allowed", "permission_error");
 }
 
 TEST_F(ErrorsTest, OfMediaTypes) {
@@ -106,7 +107,7 @@ TEST_F(ErrorsTest, OfTheProcessBudgetToo) {
   // 109 tokens each; at worst one takes 1,280 bytes and what is asked for.
   EXPECT_GT(answered, 1);
   EXPECT_LT(answered, 10);
-  const auto got = whole(chat("", "cloud"));
+  const auto got = whole(chat("", "hybrid/cloud"));
   expect(*got, 402, "budget_exceeded", "insufficient_quota");
   EXPECT_THAT(got->at("error.message"), HasSubstr("the process budget allows 2000 cloud tokens"));
 }

@@ -95,7 +95,7 @@ class KeepingResponder final : public net::Responder {
 
 class ServerTest : public RuntimeTest {
  protected:
-  ~ServerTest() override { runtime_.reset(); }
+  ~ServerTest() override { server_.reset(); }
 
   // A server with these endpoints; `change` may change the configuration.
   void serve(std::vector<EndpointConfig> endpoints, const std::function<void(Config&)>& change = {},
@@ -106,8 +106,7 @@ class ServerTest : public RuntimeTest {
     if (change) change(config);
     auto made = Runtime::create(loop_, config, {});
     ASSERT_TRUE(made.has_value()) << made.error().message;
-    runtime_ = *std::move(made);
-    server_ = std::make_unique<Server>(loop_, *runtime_, config, options);
+    server_ = std::make_unique<Server>(loop_, *std::move(made), config, options);
   }
   // The usual pair of endpoints that both answer as `script` says.
   void serve_pair(ScriptedEndpoint& endpoint, const std::function<void(Config&)>& change = {},

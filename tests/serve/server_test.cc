@@ -178,7 +178,7 @@ TEST_F(ServerTest, EachModelGoesWhereItsNameSays) {
   ScriptedEndpoint endpoint(loop_, answer_seven);
   serve_pair(endpoint, [](Config& config) { config.policy = "cloud"; });
   const auto tier_of = [&](std::string_view model) {
-    return whole(chat("", model))->at("hybridflow.calls.edge") == "1" ? "edge" : "cloud";
+    return whole(chat("", model))->header("x-hybridflow-edge-calls") == "1" ? "edge" : "cloud";
   };
   EXPECT_STREQ(tier_of("hybrid/auto"), "cloud");
   EXPECT_STREQ(tier_of("hybrid/edge"), "edge");

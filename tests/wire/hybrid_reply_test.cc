@@ -76,9 +76,9 @@ TEST(HybridReply, AnAnswerIsFinishedUnlessItWasCut) {
 }
 
 TEST(HybridReply, ErrorsNameTheirFieldIfTheyHaveOne) {
-  EXPECT_EQ(write_server_error("No.", "t", "n", "c"),
+  EXPECT_EQ(write_server_error({.message = "No.", .type = "t", .param = "n", .code = "c"}),
             R"({"error":{"message":"No.","type":"t","param":"n","code":"c"}})");
-  EXPECT_EQ(write_server_error("No.", "t", "", "c"),
+  EXPECT_EQ(write_server_error({.message = "No.", .type = "t", .param = "", .code = "c"}),
             R"({"error":{"message":"No.","type":"t","param":null,"code":"c"}})");
 }
 

@@ -22,6 +22,11 @@ std::string extension(std::string_view members) {
   return request(R"(,"hybridflow":{)" + std::string(members) + "}");
 }
 
+// For a model that is no endpoint's name.
+std::expected<HybridRequest, RequestFault> read_request(std::string_view body) {
+  return read_hybrid_request(body, [](std::string_view model) { return model == "endpoint"; });
+}
+
 struct Case {
   std::string body;
   std::string param;
@@ -29,7 +34,7 @@ struct Case {
 };
 
 void expect_fault(const Case& each) {
-  const auto read = read_hybrid_request(each.body);
+  const auto read = read_request(each.body);
   ASSERT_FALSE(read.has_value()) << each.body;
   EXPECT_EQ(read.error().param, each.param) << each.body;
   EXPECT_EQ(read.error().code, each.code) << each.body;
@@ -37,7 +42,7 @@ void expect_fault(const Case& each) {
 }
 
 TEST(HybridRequest, IsReadWithAllItsFields) {
-  const auto read = read_hybrid_request(R"({
+  const auto read = read_request(R"({
     "model": "hybrid/auto", "stream": true, "stream_options": {"include_usage": true},
     "messages": [{"role": "developer", "content": "Be brief."},
                  {"role": "assistant", "content": null},
@@ -59,19 +64,19 @@ TEST(HybridRequest, IsReadWithAllItsFields) {
   EXPECT_EQ(read->chat.temperature, 0.5);
   EXPECT_EQ(read->chat.top_p, 0.9);
   EXPECT_EQ(read->chat.stop, std::vector<std::string>{"#"});
-  EXPECT_EQ(read->budget.usd, PicoUsd(12'300'000'000));
-  EXPECT_EQ(read->budget.cloud_tokens, Tokens(900));
-  EXPECT_EQ(read->budget.deadline, Duration(std::chrono::milliseconds(1500)));
-  EXPECT_EQ(read->plan, PlanMode::kAlways);
-  EXPECT_TRUE(read->must_stay_local);
+  EXPECT_EQ(read->extension.budget.usd, PicoUsd(12'300'000'000));
+  EXPECT_EQ(read->extension.budget.cloud_tokens, Tokens(900));
+  EXPECT_EQ(read->extension.budget.deadline, Duration(std::chrono::milliseconds(1500)));
+  EXPECT_EQ(read->extension.plan, PlanMode::kAlways);
+  EXPECT_TRUE(read->extension.must_stay_local);
 }
 
 TEST(HybridRequest, NeedsNothingButModelAndQuestion) {
-  const auto read = read_hybrid_request(request(R"(,"hybridflow":null,"stop":null,"n":null)"));
+  const auto read = read_request(request(R"(,"hybridflow":null,"stop":null,"n":null)"));
   ASSERT_TRUE(read.has_value()) << read.error().message;
-  EXPECT_EQ(read->budget, Budget{});
-  EXPECT_FALSE(read->plan.has_value());
-  EXPECT_FALSE(read->must_stay_local);
+  EXPECT_EQ(read->extension.budget, Budget{});
+  EXPECT_FALSE(read->extension.plan.has_value());
+  EXPECT_FALSE(read->extension.must_stay_local);
   EXPECT_FALSE(read->chat.max_tokens.has_value());
 }
 
@@ -113,6 +118,9 @@ TEST(HybridRequest, OfAWrongTypeOrRangeNamesTheField) {
       {.body = request(R"(,"user":7)"), .param = "user"},
       {.body = request(R"(,"metadata":[])"), .param = "metadata"},
       {.body = request(R"(,"tools":{})"), .param = "tools"},
+      {.body = extension(R"("session":"a b")"), .param = "hybridflow.session"},
+      {.body = extension(R"("policy":"")"), .param = "hybridflow.policy"},
+      {.body = extension(R"("progress":1)"), .param = "hybridflow.progress"},
       {.body = request(R"(,"hybridflow":[])"), .param = "hybridflow"},
       {.body = extension(R"("budget":5)"), .param = "hybridflow.budget"},
       {.body = extension(R"("budget":{"usd":-1})"), .param = "hybridflow.budget.usd"},
@@ -135,42 +143,107 @@ TEST(HybridRequest, OfAWrongTypeOrRangeNamesTheField) {
   for (const Case& each : cases) expect_fault(each);
 }
 
-TEST(HybridRequest, ForWhatIsNotServedSaysSo) {
+TEST(HybridRequest, ForSeveralAnswersSaysThatThereIsOne) {
+  expect_fault({.body = request(R"(,"n":2)"), .param = "n", .code = "unsupported_parameter"});
+}
+
+TEST(HybridRequest, ThatNoPlanCanServeIsPassedOn) {
   const auto message = [](std::string_view more) {
     return R"({"model":"x","messages":[{"role":"user","content":"a")" + std::string(more) + "]}";
   };
-  const std::vector<Case> cases = {
-      {.body = request(R"(,"tools":[{"type":"function"}])"), .param = "tools"},
-      {.body = request(R"(,"functions":[{}])"), .param = "functions"},
-      {.body = request(R"(,"response_format":{"type":"json_object"})"), .param = "response_format"},
-      {.body = request(R"(,"response_format":"text")"), .param = "response_format"},
-      {.body = request(R"(,"logprobs":true)"), .param = "logprobs"},
-      {.body = request(R"(,"grammar":"root ::= x")"), .param = "grammar"},
-      {.body = request(R"(,"n":2)"), .param = "n"},
-      {.body = message(R"(},{"role":"tool","content":"b"})"), .param = "messages[1].role"},
-      {.body = message(R"(},{"role":"assistant","content":"","tool_calls":[{}]})"),
-       .param = "messages[1].tool_calls"},
-      {.body = R"({"model":"x","messages":[{"role":"user","content":[{"type":"image_url"}]}]})",
-       .param = "messages[0].content"},
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {request(R"(,"tools":[{"type":"function"}])"), "tools"},
+      {request(R"(,"functions":[{}])"), "functions"},
+      {request(R"(,"response_format":{"type":"json_object"})"), "response_format"},
+      {request(R"(,"logprobs":true)"), "logprobs"},
+      {request(R"(,"grammar":"root ::= x")"), "grammar"},
+      {message(R"(},{"role":"tool","content":"b"})"), "messages of tools"},
+      {message(R"(},{"role":"assistant","content":"","tool_calls":[{}]})"), "calls of tools"},
+      {R"({"model":"x","messages":[{"role":"user","content":[{"type":"image_url"}]}]})",
+       "parts that are no text"},
   };
-  for (Case each : cases) {
-    each.code = "unsupported_parameter";
-    expect_fault(each);
+  for (const auto& [body, what] : cases) {
+    const auto read = read_request(body);
+    ASSERT_TRUE(read.has_value()) << read.error().message;
+    EXPECT_EQ(read->passed_on_for, what) << body;
+  }
+  EXPECT_EQ(
+      read_request(request(R"(,"response_format":{"type":"text"},"tools":[])"))->passed_on_for, "");
+}
+
+TEST(HybridRequest, ForAnEndpointIsReadOnlyWhereThisProgramGoesByIt) {
+  const auto read = read_request(
+      R"({"model":"endpoint","messages":[{"role":"king","content":"a"},)"
+      R"({"role":"user","content":[{"type":"text","text":"How "},{"type":"image_url"},)"
+      R"({"type":"text","text":"many?"}]}],"temperature":99,"stop":7,"stream":true,)"
+      R"("stream_options":{"include_usage":true},"max_tokens":5,"max_completion_tokens":9,)"
+      R"("hybridflow":{"session":"s1","policy":"spar","progress":true}})");
+  ASSERT_TRUE(read.has_value()) << read.error().message;
+  EXPECT_EQ(read->passed_on_for, "parts that are no text");
+  EXPECT_EQ(read->question, "How many?");
+  EXPECT_EQ(read->images, 1U);
+  EXPECT_TRUE(read->chat.stream);
+  EXPECT_TRUE(read->chat.include_usage);
+  EXPECT_EQ(read->chat.max_tokens, Tokens(9));
+  EXPECT_EQ(read->extension.session, "s1");
+  EXPECT_EQ(read->extension.policy, "spar");
+  EXPECT_TRUE(read->extension.progress);
+}
+
+TEST(HybridRequest, WhoseFieldsAreAmbiguousIsAFault) {
+  for (const char* more :
+       {R"(,"model":"other")", R"(,"max_tokens":1,"max_tokens":2)", R"(,"str\u0065am":true)"}) {
+    expect_fault({.body = request(more), .param = "", .code = "invalid_json"});
   }
 }
 
+// ---- what goes out ----
+
+std::string passed_on(std::string_view body, bool asks_for_usage = false) {
+  const RawObject::Halves halves = passed_on_body(body, asks_for_usage);
+  return halves.before + "<>" + halves.after;
+}
+
+TEST(PassedOnBody, IsTheSameByteForByteButForTheModel) {
+  EXPECT_EQ(passed_on("{ \"a\" : [1, {\"model\":2}],\n \"model\":\"x\" , \"z\":\"}\\\"\" }"),
+            "{ \"a\" : [1, {\"model\":2}],\n \"model\":<> , \"z\":\"}\\\"\" }");
+}
+
+TEST(PassedOnBody, LacksTheExtensionWhereverItStands) {
+  EXPECT_EQ(passed_on(R"({"hybridflow":{"plan":"never"}, "model":"x","a":1})"),
+            R"({ "model":<>,"a":1})");
+  EXPECT_EQ(passed_on(R"({"model":"x","hybridflow":null,"a":1})"), R"({"model":<>,"a":1})");
+  EXPECT_EQ(passed_on(R"({"model":"x","a":1,"hybridflow":{}})"), R"({"model":<>,"a":1})");
+}
+
+TEST(PassedOnBody, AsksForUsageAndKeepsTheOtherOptions) {
+  EXPECT_EQ(passed_on(R"({"model":"x"})", true),
+            R"({"model":<>,"stream_options":{"include_usage":true}})");
+  EXPECT_EQ(passed_on(R"({"stream_options":{"include_usage":false,"o":1},"model":"x"})", true),
+            R"({"stream_options":{"include_usage":true,"o":1},"model":<>})");
+  EXPECT_EQ(passed_on(R"({"model":"x","stream_options":null})", true),
+            R"({"model":<>,"stream_options":{"include_usage":true}})");
+}
+
+TEST(EmbeddingsRequest, NeedsModelAndInput) {
+  EXPECT_TRUE(read_embeddings_request(R"({"model":"x","input":["a"]})").has_value());
+  EXPECT_EQ(read_embeddings_request(R"({"input":"a"})").error().param, "model");
+  EXPECT_EQ(read_embeddings_request(R"({"model":"x"})").error().param, "input");
+}
+
 void check_any(const std::string& body) {
-  const auto read = read_hybrid_request(body);
+  const auto read = read_request(body);
   if (!read) {
     RC_ASSERT(!read.error().message.empty());
     RC_ASSERT(!read.error().code.empty());
     return;
   }
+  if (!read->passed_on_for.empty()) return;
   RC_ASSERT(!read->chat.messages.empty());
   RC_ASSERT(read->chat.messages.back().role == "user");
   RC_ASSERT(is_utf8(read->chat.messages.back().content));
-  RC_ASSERT(read->plan != PlanMode::kGiven);
-  RC_ASSERT(read->budget.usd.value_or(PicoUsd(0)) >= PicoUsd(0));
+  RC_ASSERT(read->extension.plan != PlanMode::kGiven);
+  RC_ASSERT(read->extension.budget.usd.value_or(PicoUsd(0)) >= PicoUsd(0));
 }
 
 RC_GTEST_PROP(HybridRequest, OfAnyBytesIsReadOrRefused, (const std::string& bytes)) {

@@ -1,0 +1,216 @@
+#include "serve/access.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace hf::serve {
+namespace {
+
+std::string_view secret_in(const net::Request& request) {
+  constexpr std::string_view kBearer = "bearer ";
+  const std::string_view header = request.header("authorization");
+  const bool is_bearer = std::ranges::equal(
+      header.substr(0, kBearer.size()), kBearer,
+      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+  return is_bearer ? header.substr(kBearer.size()) : request.header("x-api-key");
+}
+
+}  // namespace
+
+void Access::pay_at(Runtime& runtime, Terms terms) {
+  runtime_ = &runtime;
+  terms_ = std::move(terms);
+  payers_.clear();
+  sessions_.clear();
+}
+
+// A store that fails leaves things as they are: nobody gets in who could not before.
+void Access::refresh() {
+  if (options_.keys == nullptr) return;
+  const std::int64_t now = options_.unix_time();
+  if (now == looked_at_) return;
+  const bool is_first = looked_at_ < 0;
+  looked_at_ = now;
+  const auto generation = options_.keys->generation();
+  if (!generation || (!is_first && *generation == ring_.generation())) return;
+  auto ring = options_.keys->ring();
+  const auto all = options_.keys->list();
+  if (!ring || !all) return;
+  ring_ = *std::move(ring);
+  is_closed_ = is_closed_ || !all->empty();
+  payers_.clear();  // Limits may have changed: the next request defines them anew.
+}
+
+bool Access::is_closed() {
+  refresh();
+  return is_closed_;
+}
+
+std::expected<Caller, Problem> Access::enter(const net::Request& request) {
+  refresh();
+  if (!is_closed_) return Caller{};
+  const std::string_view secret = secret_in(request);
+  const store::Key* const key = ring_.find(secret, options_.unix_time());
+  if (key != nullptr) return Caller{.key = key->id, .name = key->name};
+  return std::unexpected(Problem{401, "invalid_api_key",
+                                 secret.empty()
+                                     ? "A key is needed: send it as Authorization: Bearer hf-…."
+                                     : "The key is not known, or it is revoked or expired.",
+                                 ""});
+}
+
+const store::Key* Access::key_of(const Caller& caller) const {
+  const auto found = std::ranges::find_if(
+      ring_.entries(), [&](const auto& entry) { return entry.key.id == caller.key; });
+  return found == ring_.entries().end() ? nullptr : &found->key;
+}
+
+bool Access::may_name(const Caller& caller, std::string_view model) {
+  const store::Key* const key = key_of(caller);
+  return key == nullptr || store::may_use(*key, model);
+}
+
+std::optional<Problem> Access::count_request(const store::Key& key) {
+  Traffic& traffic = traffic_[key.id];
+  if (key.in_flight && *traffic.in_flight >= static_cast<int>(*key.in_flight)) {
+    return Problem{429, "too_many_in_flight",
+                   fmt::format("The key '{}' has {} requests under way, which is its limit; try "
+                               "again when one is answered.",
+                               key.name, *traffic.in_flight),
+                   ""};
+  }
+  if (!key.requests_per_minute) return std::nullopt;
+  // A bucket that holds a minute's worth and fills up evenly.
+  const double most = *key.requests_per_minute;
+  const auto now = static_cast<double>(options_.unix_time());
+  if (traffic.at == 0) traffic.allowance = most;
+  traffic.allowance = std::min(most, traffic.allowance + (now - traffic.at) * most / 60);
+  traffic.at = now;
+  if (traffic.allowance >= 1) {
+    traffic.allowance -= 1;
+    return std::nullopt;
+  }
+  const double wait = most > 0 ? std::ceil((1 - traffic.allowance) * 60 / most) : 3600;
+  Problem problem{429, "rate_limit_exceeded",
+                  fmt::format("The key '{}' may make {} requests a minute.", key.name,
+                              *key.requests_per_minute),
+                  ""};
+  problem.retry_after = static_cast<std::int64_t>(wait);
+  return problem;
+}
+
+std::expected<std::shared_ptr<Access::Payer>, Problem> Access::open(Runtime& runtime,
+                                                                    const AccountSpec& spec) {
+  const auto account = runtime.open_account(spec);
+  if (!account) {
+    return std::unexpected(Problem{
+        503, "budget_unavailable",
+        fmt::format("The budget of {} cannot be used: {}", spec.name, account.error().message),
+        ""});
+  }
+  return std::make_shared<Payer>(runtime, *account);
+}
+
+std::expected<std::shared_ptr<Access::Payer>, Problem> Access::payer_of(const store::Key& key) {
+  const std::int64_t now = options_.unix_time();
+  const bool is_limited = key.usd || key.cloud_tokens;
+  const std::string scope = is_limited ? store::scope_of(key, now) : "";
+  auto& payer = payers_[key.id];
+  if (payer && payer->description.scope == scope) return payer;
+  AccountSpec spec{.name = fmt::format("key {}", key.name)};
+  if (is_limited) spec.scope = store::scope_spec(key, now, terms_.scope);
+  // A durable scope knows the one above it by itself.
+  if (!is_limited || !terms_.scope) spec.parent = AccountId{};
+  auto opened = open(*runtime_, spec);
+  if (!opened) return opened;
+  payer = *opened;
+  payer->description = {.name = spec.name,
+                        .owner = key.name,
+                        .scope = scope,
+                        .state = {},
+                        .renews_at = store::period_end(key.period, now)};
+  return payer;
+}
+
+std::expected<std::shared_ptr<Access::Payer>, Problem> Access::session_payer(
+    const Caller& caller, const store::Key* key, const std::string& session) {
+  std::shared_ptr<Payer> above;
+  if (key != nullptr) {
+    auto found = payer_of(*key);
+    if (!found) return found;
+    above = *found;
+  }
+  auto& payer = sessions_[{caller.key, session}];
+  if (!payer || payer->above != above) {
+    const std::string name = fmt::format("session {}", session);
+    auto opened = open(
+        *runtime_,
+        {.name = name, .limits = terms_.session, .parent = above ? above->account : AccountId{}});
+    if (!opened) return opened;
+    payer = *opened;
+    payer->above = above;
+    payer->description = {
+        .name = name, .owner = caller.name, .scope = "", .state = {}, .renews_at = {}};
+  }
+  payer->used = ++admissions_;
+  const std::shared_ptr<Payer> result = payer;
+  if (sessions_.size() > options_.sessions_max) {
+    sessions_.erase(std::ranges::min_element(sessions_, {},
+                                             [](const auto& each) { return each.second->used; }));
+  }
+  return result;
+}
+
+std::expected<Access::Ticket, Problem> Access::admit(const Caller& caller, std::string_view model,
+                                                     const std::string& session) {
+  const store::Key* const key = key_of(caller);
+  if (key != nullptr && !store::may_use(*key, model)) {
+    return std::unexpected(
+        Problem{403, "model_not_allowed",
+                fmt::format("The key '{}' may not use '{}'; GET /v1/models lists what it may.",
+                            key->name, model),
+                "model"});
+  }
+  Ticket ticket;
+  if (key != nullptr) {
+    if (auto problem = count_request(*key)) return std::unexpected(*std::move(problem));
+  }
+  if (key != nullptr || !session.empty()) {
+    auto payer = session.empty() ? payer_of(*key) : session_payer(caller, key, session);
+    if (!payer) return std::unexpected(std::move(payer.error()));
+    ticket.account_ = (*payer)->account;
+    ticket.payer_ = *std::move(payer);
+  }
+  if (key != nullptr) {
+    const auto in_flight = traffic_[key->id].in_flight;
+    ++*in_flight;
+    ticket.place_ = std::shared_ptr<void>(nullptr, [in_flight](void*) { --*in_flight; });
+  }
+  return ticket;
+}
+
+std::vector<Access::Account> Access::accounts(const Caller& caller) {
+  std::vector<Account> result;
+  if (const store::Key* const key = key_of(caller)) static_cast<void>(payer_of(*key));
+  const auto add = [&](const Payer& payer) {
+    if (!may_see(caller, payer.description.owner)) return;
+    Account& account = result.emplace_back(payer.description);
+    account.state = runtime_->account_state(payer.account);
+  };
+  for (const auto& [key, payer] : payers_) {
+    if (payer) add(*payer);
+  }
+  for (const auto& [name, payer] : sessions_) add(*payer);
+  return result;
+}
+
+std::optional<std::int64_t> Access::renewal_of(std::string_view scope) {
+  for (const auto& [key, payer] : payers_) {
+    if (payer && payer->description.scope == scope) return payer->description.renews_at;
+  }
+  return std::nullopt;
+}
+
+}  // namespace hf::serve

@@ -1,0 +1,84 @@
+#include "serve/forward_run.h"
+
+#include <utility>
+
+#include "wire/chat.h"
+#include "wire/hybrid_reply.h"
+
+namespace hf::serve {
+
+net::Headers ForwardRun::headers() const {
+  net::Headers headers(head_.headers);
+  // What this server says of waiting it says itself.
+  std::erase_if(headers,
+                [](const auto& header) { return header.first.starts_with("retry-after"); });
+  return headers;
+}
+
+void ForwardRun::on_forward_head(EndpointId /*endpoint*/, const net::CallHead& head) {
+  head_ = head;
+  is_failure_ = false;
+  if (!options_.is_streamed || !responder_) return;
+  has_begun_ = true;
+  net::Headers begun = headers();
+  begun.emplace_back("Cache-Control", "no-cache");
+  begun.emplace_back("x-hybridflow-run", options_.run);
+  responder_->begin(head.status, head.content_type, std::move(begun));
+}
+
+void ForwardRun::on_forward_bytes(std::string_view bytes) {
+  if (!responder_) return;
+  if (options_.is_streamed) {
+    responder_->write(bytes);
+  } else {
+    body_ = bytes;
+  }
+}
+
+void ForwardRun::on_forward_error(const net::CallHead& head, std::string_view body) {
+  head_ = head;
+  body_ = body;
+  is_failure_ = true;
+}
+
+// What has been sent cannot be taken back, and no client could tell the new bytes from the old.
+void ForwardRun::on_answer_restart() {
+  if (!has_begun_ || !responder_) return;
+  const Problem problem{
+      502, "answer_restarted",
+      "The endpoint failed in the middle of the answer; what was streamed is not complete. Send "
+      "the request again.",
+      ""};
+  responder_->write(wire::sse_frame(error_json(problem)));
+  responder_->end();
+  abandon();
+}
+
+void ForwardRun::answer(const Receipt& receipt) {
+  if (is_answered(receipt.record)) {
+    if (options_.is_streamed) return responder_->end();
+    net::Headers all = headers();
+    for (auto& header : wire::summary_headers(receipt)) all.push_back(std::move(header));
+    if (options_.adds_summary && body_.ends_with('}'))
+      body_ =
+          wire::with_summary(std::move(body_), wire::write_run_summary(receipt, options_.lowered));
+    return responder_->send(head_.status, head_.content_type, std::move(body_), std::move(all));
+  }
+  const Problem problem = problem_of(receipt.record);
+  if (has_begun_) {
+    responder_->write(wire::sse_frame(error_json(problem)));
+    return responder_->end();
+  }
+  // A fault of the request is the client's to see as the endpoint puts it.
+  const bool is_clients =
+      head_.status >= 400 && head_.status < 500 && head_.status != 401 && head_.status != 403;
+  if (is_failure_ && is_clients && problem.status == 502) {
+    net::Headers all = headers();
+    for (auto& header : wire::summary_headers(receipt)) all.push_back(std::move(header));
+    if (head_.status == 429) all.emplace_back("Retry-After", "1");
+    return responder_->send(head_.status, head_.content_type, std::move(body_), std::move(all));
+  }
+  refuse(*responder_, problem, wire::summary_headers(receipt));
+}
+
+}  // namespace hf::serve

@@ -1,0 +1,36 @@
+// What happens in one run, kept in order for those who follow it, from the beginning or midway.
+// Thread safety: the loop's thread only.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/http_server.h"
+
+namespace hf::serve {
+
+class RunFeed {
+ public:
+  // `event` is JSON. Beyond a thousand only followers get them.
+  void add(std::string event);
+  // A stream of server-sent events: what was so far, then what comes.
+  void follow(std::shared_ptr<net::Responder> responder);
+  // The last event; followers are let go.
+  void end(std::string event);
+  [[nodiscard]] const std::vector<std::string>& events() const { return events_; }
+
+ private:
+  static constexpr std::size_t kEventsMax = 1'000;
+
+  std::vector<std::string> events_;
+  std::vector<std::shared_ptr<net::Responder>> followers_;
+};
+
+// One event as it is sent.
+std::string feed_frame(std::string_view event);
+
+}  // namespace hf::serve
