@@ -146,8 +146,9 @@ Result<void> read_limits(const Table& table, EndpointConfig& config) {
 }
 
 Result<EndpointConfig> read_endpoint(const Table& table, const Environment& env) {
-  HF_CHECK(table.allow({"name", "tier", "engine", "lab", "url", "model", "api_key_env", "price",
-                        "max_in_flight", "grammar", "logprobs", "temperature", "timeouts"}));
+  HF_CHECK(
+      table.allow({"name", "tier", "engine", "lab", "url", "model", "api_key_env", "price",
+                   "max_in_flight", "grammar", "logprobs", "temperature", "timeouts", "locality"}));
   EndpointConfig config;
   HF_TRY(const auto name, table.text("name"));
   if (!name || name->empty()) return table.error("an endpoint needs a 'name'.");
@@ -172,6 +173,11 @@ Result<EndpointConfig> read_endpoint(const Table& table, const Environment& env)
     HF_TRY(config.lab, read_lab(*lab));
     config.endpoint.lab = true;
   }
+  HF_TRY(const auto locality, table.text("locality"));
+  if (locality && *locality != "local" && *locality != "remote")
+    return table.bad("locality", "\"local\" or \"remote\"");
+  // An address proves nothing: behind one of this machine there may be a way out of it.
+  config.endpoint.is_local = locality ? *locality == "local" : config.engine && !config.lab;
   HF_CHECK(read_address(table, config, env));
   HF_TRY(const auto price, table.table("price"));
   if (price) {

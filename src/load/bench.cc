@@ -167,7 +167,8 @@ class Bench {
       return {};
     }
     say("starting the gateway");
-    HF_TRY(Contender own, start_gateway(directory_->path(), options_.program, *stub_));
+    HF_TRY(const std::string key, prepare_gateway(directory_->path(), options_.program, *stub_));
+    HF_TRY(Contender own, start_gateway(directory_->path(), options_.program, key));
     add(Who::kGateway, "the gateway", std::move(own));
     return {};
   }
@@ -299,12 +300,13 @@ class Bench {
     if (options_.gateway) return {};
     stub_->set({});
     HF_TRY(const TempDirectory directory, TempDirectory::create());
+    HF_TRY(const std::string key, prepare_gateway(directory.path(), options_.program, *stub_));
     std::vector<double> times;
     for (int i = 0; i <= kStarts; ++i) {
       HF_CHECK(pause({}));
       say(fmt::format("start {} of {}", i + 1, kStarts + 1));
       const TimePoint begin = now();
-      HF_TRY(const Contender own, start_gateway(directory.path(), options_.program, *stub_));
+      HF_TRY(const Contender own, start_gateway(directory.path(), options_.program, key));
       HF_TRY(const Answer answer, ask_once(own.target, false, now() + kAnswerTime));
       times.push_back(milliseconds(now() - begin));
       if (answer.status != 200) {

@@ -76,23 +76,28 @@ http {{
                      directory.string(), stub.address(), port);
 }
 
-std::string gateway_configuration(const std::filesystem::path& directory, const Stub& stub) {
+std::string gateway_configuration(const Stub& stub) {
   return fmt::format(R"([[endpoint]]
 name = "stub"
 tier = "cloud"
-url = "http://{0}/v1"
+url = "http://{}/v1"
 model = "stub"
 max_in_flight = 10000
 price = {{ prompt = 1.00, completion = 2.00 }}
 
-[ledger]
-path = "{1}/ledger.db"
-
-[[ledger.scopes]]
-name = "bench"
-usd = 100000.0
+[serve]
+runs = 10000
+connections = 10000
 )",
-                     stub.address(), directory.string());
+                     stub.address());
+}
+
+std::filesystem::path gateway_file(const std::filesystem::path& directory) {
+  return directory / "hybridflow.toml";
+}
+
+std::vector<std::pair<std::string, std::string>> state_in(const std::filesystem::path& directory) {
+  return {{"HYBRIDFLOW_STATE", directory.string()}, {"XDG_STATE_HOME", directory.string()}};
 }
 
 // True once somebody takes connections there.
@@ -148,16 +153,29 @@ Result<Contender> start_nginx(const std::filesystem::path& directory, const Stub
   return fail(Code::kUnavailable, fmt::format("nginx did not start: {}.", last_words(log)));
 }
 
+Result<std::string> prepare_gateway(const std::filesystem::path& directory,
+                                    const std::string& program, const Stub& stub) {
+  const std::filesystem::path log = directory / "keys.stderr";
+  const std::filesystem::path file = gateway_file(directory);
+  HF_CHECK(write_file(file, gateway_configuration(stub)));
+  HF_TRY(Process process,
+         Process::start({.arguments = {program, "keys", "add", "--config", file.string(), "--name",
+                                       "bench", "--usd", "100000"},
+                         .environment = state_in(directory),
+                         .log_file = log}));
+  const auto key = process.read_line(now() + kStartTime);
+  if (key) return *key;
+  return fail(Code::kUnavailable, fmt::format("No key could be made: {}", last_words(log)));
+}
+
 Result<Contender> start_gateway(const std::filesystem::path& directory, const std::string& program,
-                                const Stub& stub) {
-  const std::filesystem::path file = directory / "hybridflow.toml";
+                                const std::string& key) {
   const std::filesystem::path log = directory / "hybridflow.stderr";
-  HF_CHECK(write_file(file, gateway_configuration(directory, stub)));
-  HF_TRY(Process process, Process::start({.arguments = {program, "serve", "--listen", "127.0.0.1:0",
-                                                        "--config", file.string()},
-                                          .environment = {{"HYBRIDFLOW_STATE", directory.string()},
-                                                          {"XDG_STATE_HOME", directory.string()}},
-                                          .log_file = log}));
+  HF_TRY(Process process,
+         Process::start({.arguments = {program, "serve", "--listen", "127.0.0.1:0", "--config",
+                                       gateway_file(directory).string()},
+                         .environment = state_in(directory),
+                         .log_file = log}));
   constexpr std::string_view kReady = "listening on ";
   const TimePoint until = now() + kStartTime;
   auto line = process.read_line(until);
@@ -167,6 +185,7 @@ Result<Contender> start_gateway(const std::filesystem::path& directory, const st
   }
   HF_TRY(Target target, target_of(fmt::format("http://{}/v1", line->substr(kReady.size()))));
   target.model = "stub";
+  target.key = key;
   return Contender{std::move(process), std::move(target)};
 }
 

@@ -30,9 +30,12 @@ std::optional<std::filesystem::path> find_program(const std::string& name);
 // its files.
 Result<Contender> start_nginx(const std::filesystem::path& directory, const Stub& stub);
 
-// `PROGRAM serve` with the stub as its endpoint `stub`, which is also the model to ask for. Its
-// state is kept in `directory`.
+// What `PROGRAM serve` needs in `directory`: a configuration with the stub as its endpoint `stub`,
+// which is also the model to ask for, and a key with a budget of dollars, which is returned.
+Result<std::string> prepare_gateway(const std::filesystem::path& directory,
+                                    const std::string& program, const Stub& stub);
+// REQUIRES: `directory` was prepared, and `key` is what that returned.
 Result<Contender> start_gateway(const std::filesystem::path& directory, const std::string& program,
-                                const Stub& stub);
+                                const std::string& key);
 
 }  // namespace hf::load

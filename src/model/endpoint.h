@@ -9,7 +9,7 @@
 
 namespace hf {
 
-// Where an endpoint runs. A subtask that must stay local may only go to kEdge.
+// What an endpoint is to the router: cheap and near, or good and paid for.
 enum class Tier : std::uint8_t { kEdge, kCloud };
 
 // Picodollars per token: the list price in dollars per million tokens times a million.
@@ -27,6 +27,7 @@ struct Endpoint {
   Price price;
   std::uint32_t max_in_flight = 1;  // Calls at once; more wait.
   bool lab = false;                 // A stand-in for a cloud; shown wherever the endpoint is shown.
+  bool is_local = false;            // What must not leave this machine may go there.
 };
 
 }  // namespace hf

@@ -61,7 +61,7 @@ struct UserQuery {
   PlanMode plan = PlanMode::kAuto;
   std::optional<GivenPlan> given;  // Present iff `plan` is kGiven.
   bool only_plan = false;          // Stop when the plan is there; its steps are not run.
-  bool local_only = false;         // Nothing of it may leave for the cloud.
+  bool local_only = false;         // Only endpoints that are local see anything of it.
   Budget budget;
   std::uint64_t seed = 0;
   std::string run = {};                    // Id of the run, see make_run_id; empty: one is made.

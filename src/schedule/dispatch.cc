@@ -129,8 +129,7 @@ bool Scheduler::Impl::is_usable(const Query& query, const Job& job, EndpointId e
 
 // Whether the query's own rules allow that endpoint.
 bool Scheduler::Impl::may_use(const Query& query, EndpointId endpoint) const {
-  if (query.is_local_only && options_.endpoints[index_of(endpoint)].tier == Tier::kCloud)
-    return false;
+  if (query.is_local_only && !options_.endpoints[index_of(endpoint)].is_local) return false;
   return query.among.empty() || std::ranges::find(query.among, endpoint) != query.among.end();
 }
 

@@ -41,7 +41,7 @@ struct QueryArrived {
   Budget budget = {};
   bool plan = true;         // The gate's verdict: split it, or send it out whole.
   bool plan_given = false;  // The steps come from elsewhere: no planner is called.
-  bool local_only = false;  // Nothing of it may go to the cloud.
+  bool local_only = false;  // Only to endpoints that are local.
   std::uint32_t question_bytes = 0;
   TaskFeatures features = {};  // Of the question.
   std::uint64_t seed = 0;

@@ -135,10 +135,11 @@ std::optional<Problem> Server::check(const wire::HybridRequest& request,
                      "hybridflow.policy"};
     }
   }
-  if (request.extension.must_stay_local && (!target.has_edge || policy == "cloud")) {
+  if (request.extension.must_stay_local && !target.has_local) {
     return Problem{400, "privacy_local_impossible",
-                   fmt::format("'{}' is not local, but the request must stay local.",
-                               policy == "cloud" ? policy : request.chat.model),
+                   fmt::format("'{}' has no endpoint that is known to be local, but the request "
+                               "must stay local.",
+                               request.chat.model),
                    "hybridflow.privacy"};
   }
   if (is_draining_) return Problem{503, "shutting_down", "The server is about to end.", ""};
@@ -235,7 +236,7 @@ void Server::forward(UserQuery& query, const wire::HybridRequest& request, const
   const Config& config = service_->config;
   const auto is_metered = [&](EndpointId id) {
     const Endpoint& endpoint = config.endpoints[index_of(id)].endpoint;
-    return endpoint.tier == Tier::kCloud && !query.local_only;
+    return endpoint.tier == Tier::kCloud && (endpoint.is_local || !query.local_only);
   };
   bool may_cost = query.among.empty();
   for (const EndpointId id : query.among) may_cost |= is_metered(id);

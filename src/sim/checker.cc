@@ -137,7 +137,7 @@ void Checker::started(const StartCall& command, const Scheduler& scheduler) {
   const std::size_t endpoint = index_of(command.endpoint);
   expect(++in_flight_[endpoint] <= options_.endpoints[endpoint].max_in_flight,
          "an endpoint has more calls than it allows");
-  expect(!truth.is_local_only || options_.endpoints[endpoint].tier == Tier::kEdge,
+  expect(!truth.is_local_only || options_.endpoints[endpoint].is_local,
          "what must stay local was sent to the cloud");
 
   Call& call = call_of(command.call);

@@ -18,6 +18,8 @@ WorldSpec complete(WorldSpec spec) {
   spec.options.endpoints.clear();
   for (const EndpointScript& each : spec.endpoints) {
     spec.options.endpoints.push_back(each.endpoint);
+    // Worlds know no other machines than the cloud's.
+    spec.options.endpoints.back().is_local = each.endpoint.tier == Tier::kEdge;
   }
   if (spec.lease) {
     spec.options.is_process_leased = true;

@@ -11,7 +11,7 @@ namespace hf::wire {
 
 // What a scheduler is made from.
 HF_MEMBERS(Price, prompt, cached, completion);
-HF_MEMBERS(Endpoint, name, tier, price, max_in_flight, lab);
+HF_MEMBERS(Endpoint, name, tier, price, max_in_flight, lab, is_local);
 HF_MEMBERS(RetryPolicy, attempts_max, base, cap, told_max);
 HF_MEMBERS(BreakerPolicy, failures_max, cool_down);
 HF_MEMBERS(SparOptions, second_price, explore, attempts, slack, resolve, online, calibration);

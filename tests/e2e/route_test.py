@@ -17,7 +17,7 @@ LOGPROBS = "logprobs = true"
 
 class Attempts(WithStub):
     def config_for(self, edge, cloud="ok"):
-        return self.two(edge=edge, cloud=cloud, edge_extra=LOGPROBS, more=SPAR)
+        return self.two(edge=edge, cloud=cloud, edge_extra=LOGPROBS + '\nlocality = "local"\n', more=SPAR)
 
     def whole(self, edge, *arguments, cloud="ok", question="What is 3 + 4?"):
         return self.ask(self.config_for(edge, cloud), "--plan", "never", *arguments, question=question)

@@ -70,6 +70,7 @@ class RuntimeTest : public testing::Test {
     EndpointConfig endpoint;
     endpoint.endpoint.name = name;
     endpoint.endpoint.tier = tier;
+    endpoint.endpoint.is_local = tier == Tier::kEdge;
     endpoint.endpoint.max_in_flight = 16;
     if (tier == Tier::kCloud) {
       endpoint.endpoint.price = {PicoUsd(2'000'000), PicoUsd(500'000), PicoUsd(8'000'000)};

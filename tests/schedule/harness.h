@@ -50,7 +50,8 @@ class Harness {
  public:
   explicit Harness(std::string_view policy = "edge", Scheduler::Options changes = {}) {
     router_ = std::move(*make_router(policy, {}));
-    Endpoint edge{.name = "edge", .tier = Tier::kEdge, .price = {}, .max_in_flight = 8};
+    Endpoint edge{
+        .name = "edge", .tier = Tier::kEdge, .price = {}, .max_in_flight = 8, .is_local = true};
     Endpoint cloud{.name = "cloud",
                    .tier = Tier::kCloud,
                    .price = {PicoUsd(2'000'000), PicoUsd(500'000), PicoUsd(8'000'000)},

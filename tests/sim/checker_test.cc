@@ -16,7 +16,8 @@ using testing::HasSubstr;
 class CheckerTest : public testing::Test {
  protected:
   CheckerTest() {
-    options_.endpoints = {{.name = "edge", .tier = Tier::kEdge, .price = {}, .max_in_flight = 1}};
+    options_.endpoints = {
+        {.name = "edge", .tier = Tier::kEdge, .price = {}, .max_in_flight = 1, .is_local = true}};
     router_ = std::move(*make_router("edge", {}));
     scheduler_ = std::make_unique<Scheduler>(options_, *router_);
     checker_ = std::make_unique<Checker>(options_);
@@ -112,7 +113,7 @@ TEST_F(CheckerTest, SeesMoneyThatTheLedgerDoesNotKnowOf) {
 }
 
 TEST_F(CheckerTest, SeesWhatMustStayLocalInTheCloud) {
-  options_.endpoints[0].tier = Tier::kCloud;  // The scheduler believes it is local.
+  options_.endpoints[0].is_local = false;  // The scheduler believes it is.
   happen(QueryArrived{.query = QueryId{1},
                       .budget = {},
                       .plan = true,
