@@ -8,6 +8,12 @@
 #include "eval/run_rows.h"
 
 namespace hf::serve {
+namespace {
+
+// So long runs wait for others, to share one transaction.
+constexpr std::chrono::milliseconds kGatherTime{200};
+
+}  // namespace
 
 RunKeeper::RunKeeper(net::EventLoop& loop, store::RunStore store, HistoryConfig config,
                      std::string weights)
@@ -34,6 +40,7 @@ void RunKeeper::keep(Finished run) {
       return;
     }
     waiting_.emplace_back(std::move(run));
+    if (waiting_.size() > 1) return;  // The thread is up, and gathers.
   }
   changed_.notify_one();
 }
@@ -42,6 +49,7 @@ void RunKeeper::ask(Task task) {
   {
     const std::lock_guard lock(mutex_);
     waiting_.emplace_back(std::move(task));
+    has_task_ = true;
   }
   changed_.notify_one();
 }
@@ -53,6 +61,8 @@ void RunKeeper::work() {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return is_ending_ || !waiting_.empty(); });
       if (waiting_.empty()) return;
+      changed_.wait_for(lock, kGatherTime, [this] { return is_ending_ || has_task_; });
+      has_task_ = false;
       batch.swap(waiting_);
     }
     std::vector<Finished> runs;

@@ -62,6 +62,7 @@ class RunKeeper {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Work> waiting_;
+  bool has_task_ = false;
   bool is_ending_ = false;
   std::atomic<bool> has_complained_ = false;
   std::thread thread_;  // Last: it uses the rest.

@@ -2,11 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <memory>
 #include <system_error>
 #include <utility>
 
 namespace hf::store {
+namespace {
+
+// A crash within it costs no more than one before it: what may be unwritten is bounded by money.
+constexpr std::chrono::milliseconds kGatherTime{20};
+
+}  // namespace
 
 Result<std::unique_ptr<Journal>> Journal::create(Write write) {
   std::unique_ptr<Journal> journal(new Journal(std::move(write)));
@@ -34,6 +41,9 @@ void Journal::run() {
     const auto may_write = [&] { return book_.has_gathered() && (!book_.error() || retries_); };
     work_.wait(lock, [&] { return may_write() || stops_; });
     if (!may_write()) return;
+    is_gathering_ = true;
+    work_.wait_for(lock, kGatherTime, [&] { return stops_ || retries_ || waiting_ > 0; });
+    is_gathering_ = false;
     retries_ = false;
     const Batch batch = book_.take();
     lock.unlock();
@@ -43,6 +53,17 @@ void Journal::run() {
     ++attempts_;
     outcome_.notify_all();
   }
+}
+
+void Journal::nudge() {
+  if (!is_gathering_) work_.notify_one();
+}
+
+void Journal::wait(Lock& lock, const std::function<bool()>& holds) {
+  ++waiting_;
+  work_.notify_one();
+  outcome_.wait(lock, holds);
+  --waiting_;
 }
 
 void Journal::grant(LeaseId lease, const Amounts& amount, const Amounts& window) {
@@ -65,7 +86,7 @@ Result<void> Journal::healthy(Lock& lock) {
   retries_ = true;
   work_.notify_one();
   const std::uint64_t seen = attempts_;
-  outcome_.wait(lock, [&] { return attempts_ != seen; });
+  wait(lock, [&] { return attempts_ != seen; });
   if (book_.error()) return std::unexpected(*book_.error());
   return {};
 }
@@ -74,8 +95,9 @@ Result<void> Journal::started(LeaseId lease, CallId call, const Amounts& worst) 
   Lock lock(mutex_);
   HF_CHECK(healthy(lock));
   HF_TRY(const JournalBook::BatchNumber mine, book_.started(lease, call, worst));
-  work_.notify_one();
-  outcome_.wait(lock, [&] { return book_.may_begin(lease, mine) || book_.error(); });
+  nudge();
+  if (!book_.may_begin(lease, mine))
+    wait(lock, [&] { return book_.may_begin(lease, mine) || book_.error(); });
   if (!book_.error() || book_.is_durable(mine)) return {};
   const Error error = *book_.error();
   book_.withdraw(lease, call);
@@ -85,15 +107,14 @@ Result<void> Journal::started(LeaseId lease, CallId call, const Amounts& worst) 
 Result<void> Journal::settled(LeaseId lease, CallId call, const Amounts& actual) {
   const Lock lock(mutex_);
   HF_CHECK(book_.settled(lease, call, actual));
-  work_.notify_one();
+  nudge();
   return {};
 }
 
 Result<void> Journal::write_out(Lock& lock) {
   const JournalBook::BatchNumber last = book_.last();
   HF_CHECK(healthy(lock));
-  work_.notify_one();
-  outcome_.wait(lock, [&] { return book_.is_durable(last) || book_.error(); });
+  wait(lock, [&] { return book_.is_durable(last) || book_.error(); });
   if (book_.is_durable(last)) return {};
   return std::unexpected(*book_.error());
 }

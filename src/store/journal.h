@@ -1,8 +1,8 @@
 // The books of this process's leases (journal_book.h), written behind by a thread of its own.
 //
 // Callers say what started and what settled; the writer takes whatever has gathered and hands it
-// over as one batch, so that many calls share one commit. `started` waits while too much would be
-// unwritten.
+// over as one batch, so that many calls share one commit: it gathers for a moment, unless somebody
+// waits. `started` waits while too much would be unwritten.
 //
 // After a failed write nothing starts. Each further call asks for one more attempt, so spending
 // goes on once the cause is gone, and nothing that was settled is lost meanwhile.
@@ -56,6 +56,10 @@ class Journal {
   explicit Journal(Write write) : write_(std::move(write)) {}
   void run();
   Result<void> healthy(Lock& lock);
+  // Tells the writer, unless it is up already and gathers.
+  void nudge();
+  // Waits for outcomes until `holds`; nothing more is gathered meanwhile.
+  void wait(Lock& lock, const std::function<bool()>& holds);
   // Waits until all that has gathered is durable or a write fails.
   Result<void> write_out(Lock& lock);
 
@@ -65,6 +69,8 @@ class Journal {
   std::condition_variable outcome_;  // A batch was written, or could not be.
   JournalBook book_;
   std::uint64_t attempts_ = 0;
+  std::uint32_t waiting_ = 0;  // Callers that wait for a write.
+  bool is_gathering_ = false;
   bool retries_ = false;
   bool stops_ = false;
   std::thread writer_;
