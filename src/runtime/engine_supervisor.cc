@@ -7,6 +7,8 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "catalogue/model.h"
@@ -31,12 +33,24 @@ Duration restart_pause(std::uint32_t failures) {
   return std::min(pause, kRestartPauseMax);
 }
 
-// Named after this process, so that what a killed one left behind is recognised.
-std::string file_of(const EngineSupervisor::Options& options, std::string_view suffix) {
-  return fmt::format("{}/{}-{}.{}", options.runtime_directory, ::getpid(), options.name, suffix);
+// Those of the supervisors that live; of the loop's thread.
+std::set<std::string>& stems_in_use() {
+  static std::set<std::string> stems;
+  return stems;
 }
 
-std::vector<std::string> arguments_of(const EngineSupervisor::Options& options) {
+// Named after this process, so that what a killed one left behind is recognised; after a new
+// configuration two engines of one name may live side by side.
+std::string take_stem(const EngineSupervisor::Options& options) {
+  for (int number = 0;; ++number) {
+    std::string stem = fmt::format("{}/{}-{}", options.runtime_directory, ::getpid(), options.name);
+    if (number > 0) stem += fmt::format(".{}", number);
+    if (stems_in_use().insert(stem).second) return stem;
+  }
+}
+
+std::vector<std::string> arguments_of(const EngineSupervisor::Options& options,
+                                      const std::string& socket) {
   std::vector<std::string> arguments{options.program,    "engine",
                                      options.model_path, "--parent-watch",
                                      "--name",           options.model_name,
@@ -48,7 +62,7 @@ std::vector<std::string> arguments_of(const EngineSupervisor::Options& options) 
   };
   if (options.engine.threads) add("--threads", fmt::format("{}", *options.engine.threads));
   if (!options.lab) {
-    add("--listen", fmt::format("unix:{}", file_of(options, "sock")));
+    add("--listen", fmt::format("unix:{}", socket));
     return arguments;
   }
   add("--listen", "127.0.0.1:0");
@@ -64,14 +78,15 @@ std::vector<std::string> arguments_of(const EngineSupervisor::Options& options) 
 }  // namespace
 
 EngineSupervisor::EngineSupervisor(net::EventLoop& loop, net::HttpClient& client, Options options)
-    : loop_(loop), client_(client), options_(std::move(options)) {}
+    : loop_(loop), client_(client), options_(std::move(options)), stem_(take_stem(options_)) {}
 
 EngineSupervisor::~EngineSupervisor() {
   if (health_call_) client_.cancel(*health_call_);
   child_.reset();
   std::error_code ignored;
-  std::filesystem::remove(file_of(options_, "sock"), ignored);
-  std::filesystem::remove(file_of(options_, "log"), ignored);
+  std::filesystem::remove(stem_ + ".sock", ignored);
+  std::filesystem::remove(stem_ + ".log", ignored);
+  stems_in_use().erase(stem_);
 }
 
 int EngineSupervisor::pid() const {
@@ -90,7 +105,7 @@ void EngineSupervisor::start() {
   ++starts_;
   started_at_ = loop_.now();
   auto child =
-      net::ChildProcess::start(loop_, arguments_of(options_), file_of(options_, "log"),
+      net::ChildProcess::start(loop_, arguments_of(options_, stem_ + ".sock"), stem_ + ".log",
                                {.on_line = [this](std::string_view line) { on_line(line); },
                                 .on_exit = [this](int code) { on_exit(code); }});
   if (!child) return answer_waiting(std::unexpected(child.error()));
@@ -190,14 +205,14 @@ void EngineSupervisor::replace_child() {
 }
 
 std::string EngineSupervisor::last_log_line() const {
-  std::ifstream log(file_of(options_, "log"), std::ios::binary);
+  std::ifstream log(stem_ + ".log", std::ios::binary);
   std::string last;
   for (std::string line; std::getline(log, line);) {
     if (!line.empty()) last = line;
   }
   constexpr std::size_t kShown = 300;
   if (last.size() > kShown) last.resize(kShown);
-  return last.empty() ? fmt::format("see {}", file_of(options_, "log")) : last;
+  return last.empty() ? fmt::format("see {}", stem_ + ".log") : last;
 }
 
 Result<std::unique_ptr<EngineSupervisor>> make_engine_supervisor(net::EventLoop& loop,

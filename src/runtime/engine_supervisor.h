@@ -70,6 +70,7 @@ class EngineSupervisor {
   net::EventLoop& loop_;
   net::HttpClient& client_;
   const Options options_;
+  const std::string stem_;  // Of the names of its socket and its log.
   std::unique_ptr<net::ChildProcess> child_;
   std::optional<EngineAddress> address_;
   std::vector<std::move_only_function<void(Result<EngineAddress>)>> waiting_;

@@ -33,7 +33,7 @@ void sweep(const std::string& directory) {
 // Whether it is there, belongs to this user, and leaves room for names in the path of a socket.
 bool is_usable(const std::string& base) {
   constexpr std::size_t kPathBytesMax = 107;
-  constexpr std::string_view kLongestRest = "/hybridflow/4194304-.sock";
+  constexpr std::string_view kLongestRest = "/hybridflow/4194304-.99.sock";
   constexpr std::size_t kNameBytesMax = 64;  // Of an endpoint.
   struct stat status{};
   return base.starts_with('/') && ::stat(base.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&

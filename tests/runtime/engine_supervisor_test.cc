@@ -3,6 +3,7 @@
 // Method: shell scripts play the engine; its socket, where one is needed, is a server of the test.
 #include "runtime/engine_supervisor.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -120,6 +121,19 @@ TEST_F(SupervisorTest, OneStartServesAllWhoWait) {
   bool is_answered_at_once = false;
   supervisor_->when_up([&](const Result<EngineAddress>&) { is_answered_at_once = true; });
   EXPECT_TRUE(is_answered_at_once);
+}
+
+TEST_F(SupervisorTest, TwoOfOneNameListenSideBySide) {
+  const std::string script = "echo \"$@\" >> " + (folder_ / "arguments").string() +
+                             "\necho 'listening on 127.0.0.1:1'\n" + std::string(kLive);
+  supervise(script);
+  ASSERT_TRUE(wait_up().has_value());
+  const auto first = std::move(supervisor_);  // As a new configuration finds it.
+  supervise(script);
+  ASSERT_TRUE(wait_up().has_value());
+  const std::string stem = (folder_ / (std::to_string(::getpid()) + "-edge")).string();
+  EXPECT_THAT(read("arguments"), testing::HasSubstr("unix:" + stem + ".sock\n"));
+  EXPECT_THAT(read("arguments"), testing::HasSubstr("unix:" + stem + ".1.sock\n"));
 }
 
 TEST_F(SupervisorTest, AUnixSocketIsTheOtherKindOfAddress) {
