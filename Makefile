@@ -3,6 +3,7 @@
 JOBS ?= 2
 PREFIX ?= /usr/local
 SEEDS ?= 1000000
+MINUTES ?= 30
 DESTDIR ?=
 BUILD := build/release
 
@@ -20,7 +21,7 @@ endif
 export QUESTION
 unexport Q
 
-.PHONY: help setup packages configure build run test check soak sanitize threads mutants fuzz bench format \
+.PHONY: help setup packages configure build run test check soak soak-serve sanitize threads mutants fuzz bench format \
   tidy install clean weights
 
 help:
@@ -32,6 +33,7 @@ help:
 	@echo 'make fuzz SECONDS=60  every parser against random bytes, so long each'
 	@echo 'make bench            benchmarks'
 	@echo 'make soak             SEEDS=$(SEEDS) random runs of every fault in simulation; says how many a second'
+	@echo 'make soak-serve       MINUTES=$(MINUTES) of the server under faults, kills and reloads; every promise checked'
 	@echo 'make build            the program: $(BUILD)/hybridflow'
 	@echo 'make weights          the router'\''s weights anew, from data/routing; build again afterwards'
 	@echo 'make install          to PREFIX=$(PREFIX), below DESTDIR if given'
@@ -57,6 +59,8 @@ test: configure
 	@ninja -C $(BUILD) -j$(JOBS)
 	@scripts/setup --models smollm2-135m-instruct || \
 	  echo 'The tests that need a model are skipped.' >&2
+	@scripts/clients > /dev/null || { [ "$$HYBRIDFLOW_CLIENTS" != required ] && \
+	  echo 'The tests with clients of others are skipped.' >&2; }
 	@cd $(BUILD) && ctest --output-on-failure -j$(JOBS)
 
 check: sanitize threads tidy
@@ -65,13 +69,14 @@ check: sanitize threads tidy
 sanitize: packages
 	@test -f build/dev/build.ninja || JOBS=$(JOBS) cmake --preset dev
 	@ninja -C build/dev -j$(JOBS)
-	@cd build/dev && ctest --output-on-failure -j$(JOBS) -LE slow
+	@cd build/dev && ctest --output-on-failure -j$(JOBS) -LE 'slow|clients'
 
 threads: packages
 	@test -f build/tsan/build.ninja || JOBS=$(JOBS) cmake --preset tsan
-	@ninja -C build/tsan -j$(JOBS) net_test runtime_test store_test
+	@ninja -C build/tsan -j$(JOBS) net_test runtime_test store_test serve_test
 	@build/tsan/src/net_test --gtest_brief=1
 	@build/tsan/src/runtime_test --gtest_brief=1
+	@build/tsan/src/serve_test --gtest_brief=1
 	@build/tsan/src/store_test --gtest_brief=1 --gtest_filter='Journal*:LeaseStore*:Reconcile*'
 
 mutants: packages
@@ -91,6 +96,9 @@ weights: build
 
 soak: build
 	@$(BUILD)/hybridflow simulate chaos --seeds 1..$(SEEDS) --jobs $(JOBS)
+
+soak-serve: build
+	@HYBRIDFLOW=$(BUILD)/hybridflow python3 tests/soak/serve_soak.py --minutes $(MINUTES)
 
 format: packages
 	@scripts/format

@@ -100,7 +100,8 @@ Result<void> reload(net::EventLoop& loop, const ServeOptions& options, const fs:
   HF_TRY(const Config config, configure(options.config));
   HF_TRY(RouterModel model, router_model(config));
   HF_TRY(auto runtime, make_runtime(loop, config, std::move(model), ledger));
-  if (config.serve.tls) HF_CHECK(http.reload_tls());
+  if (config.serve.tls)
+    HF_CHECK(http.reload_tls({config.serve.tls->certificate, config.serve.tls->key}));
   server.use(std::move(runtime), config);
   return {};
 }
@@ -138,7 +139,6 @@ Result<void> serve_until_signal(const ServeOptions& options, const Config& confi
                        {.started = unix_seconds(),
                         .is_for_this_machine = !options.allow_anyone && is_local(options.listen) &&
                                                !is_socket_file(options.listen),
-                        .runs_max = config.serve.runs,
                         .keys = &keys,
                         .keeper = keeper.get()});
   std::optional<net::ServerTls> tls;

@@ -49,12 +49,10 @@ class SocketFile {
 
 class Server final : public HttpServer {
  public:
-  Server(Acceptor acceptor, std::string address, SocketFile file, std::optional<ServerTls> tls,
-         std::shared_ptr<Hub> hub)
+  Server(Acceptor acceptor, std::string address, SocketFile file, std::shared_ptr<Hub> hub)
       : acceptor_(std::make_shared<Acceptor>(std::move(acceptor))),
         address_(std::move(address)),
         file_(std::move(file)),
-        tls_(std::move(tls)),
         hub_(std::move(hub)) {
     accept(acceptor_, hub_);
   }
@@ -78,10 +76,10 @@ class Server final : public HttpServer {
     tell_if_drained(hub_);
   }
 
-  Result<void> reload_tls() override {
-    if (!tls_)
+  Result<void> reload_tls(const ServerTls& files) override {
+    if (!hub_->tls)
       return fail(Code::kInvalidInput, "The server has no TLS, so there is none to reload.");
-    HF_TRY(hub_->tls, make_tls(*tls_));
+    HF_TRY(hub_->tls, make_tls(files));
     return {};
   }
 
@@ -125,7 +123,6 @@ class Server final : public HttpServer {
   const std::shared_ptr<Acceptor> acceptor_;
   const std::string address_;
   const SocketFile file_;
-  const std::optional<ServerTls> tls_;
   const std::shared_ptr<Hub> hub_;
 };
 
@@ -260,7 +257,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(EventLoop& loop, std::str
     const std::string path(address.substr(kUnixPrefix.size()));
     HF_TRY(SocketFile file, open_unix(context, acceptor, path));
     return std::make_unique<Server>(std::move(acceptor), std::string(address), std::move(file),
-                                    std::move(tls), std::move(hub));
+                                    std::move(hub));
   }
   HF_TRY(auto endpoint, resolve(context, address));
   HF_CHECK(open_tcp(acceptor, endpoint));
@@ -269,7 +266,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(EventLoop& loop, std::str
   endpoint.resize(bound.size());
   std::memcpy(endpoint.data(), bound.data(), bound.size());
   return std::make_unique<Server>(std::move(acceptor), text_of(endpoint), SocketFile(),
-                                  std::move(tls), std::move(hub));
+                                  std::move(hub));
 }
 
 }  // namespace hf::net

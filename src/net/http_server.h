@@ -96,9 +96,9 @@ class HttpServer {
   // answer that they owe. Calls `done` once, in a later turn, when none is left. To be called once.
   virtual void drain(std::move_only_function<void()> done) = 0;
 
-  // Reads the certificate files again: connections from now on use what is in them. An error leaves
+  // Reads these certificate files: connections from now on use what is in them. An error leaves
   // everything as it is, as it does for a server without TLS.
-  virtual Result<void> reload_tls() = 0;
+  virtual Result<void> reload_tls(const ServerTls& files) = 0;
 
   // As it really is: "127.0.0.1:41823" or "unix:/run/x.sock".
   [[nodiscard]] virtual std::string address() const = 0;

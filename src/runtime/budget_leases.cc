@@ -41,13 +41,6 @@ void BudgetLeases::close(AccountId account) {
   purses_.erase(found);
 }
 
-BudgetChanged BudgetLeases::leased(AccountId account) const {
-  const Amounts& leased = purses_.at(account).leased();
-  return {.account = account,
-          .limits = {.usd = leased.usd, .cloud_tokens = leased.cloud_tokens, .deadline = {}},
-          .refusal = {}};
-}
-
 BudgetChanged BudgetLeases::want(AccountId account, const Amounts& needed) {
   auto [leased, refusal] = purses_.at(account).want(needed);
   return {.account = account,

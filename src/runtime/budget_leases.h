@@ -34,8 +34,6 @@ class BudgetLeases {
   void close(AccountId account);
   [[nodiscard]] bool pays(AccountId account) const { return purses_.contains(account); }
 
-  // What it has, as if it had asked for more and got nothing.
-  [[nodiscard]] BudgetChanged leased(AccountId account) const;
   // See store::Purse. REQUIRES: `pays(account)`.
   BudgetChanged want(AccountId account, const Amounts& needed);
   Result<void> started(AccountId account, CallId call, const Amounts& worst) {

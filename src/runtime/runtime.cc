@@ -116,11 +116,6 @@ class LiveRuntime final : public Runtime {
     return account;
   }
 
-  void refresh_account(AccountId account, const Budget& limits) override {
-    if (leases_ && leases_->pays(account)) return feed(leases_->leased(account));
-    feed(BudgetChanged{.account = account, .limits = limits, .refusal = {}});
-  }
-
   void close_account(AccountId account) override {
     feed(AccountClosed{account});
     if (leases_) leases_->close(account);

@@ -119,9 +119,6 @@ class Runtime {
 
   // kInvalidInput: a durable scope that cannot be used.
   virtual Result<AccountId> open_account(const AccountSpec& spec) = 0;
-  // Other limits from now on, of one that is not durable; of one that is, what it was refused is
-  // asked for anew.
-  virtual void refresh_account(AccountId account, const Budget& limits) = 0;
   // Gives back what it has leased. REQUIRES: none of its queries runs, and none will come.
   virtual void close_account(AccountId account) = 0;
   // What it spent and holds here; its limits, or what is leased of them.

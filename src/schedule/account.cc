@@ -1,10 +1,17 @@
 // Budgets that queries share: who pays, and where more of a leased one comes from.
+#include <chrono>
 #include <utility>
 
 #include "base/assert.h"
 #include "schedule/impl.h"
 
 namespace hf {
+namespace {
+
+// Others may have given something back meanwhile.
+constexpr Duration kAskAgain = std::chrono::seconds(1);
+
+}  // namespace
 
 Scheduler::Impl::Account* Scheduler::Impl::account(AccountId id) {
   return accounts_.find(index_of(id));
@@ -55,10 +62,20 @@ void Scheduler::Impl::on(const BudgetChanged& event) {
   Account* const changed = account(event.account);
   if (changed == nullptr) return;
   changed->is_wanted = false;
+  const BudgetState before = ledger_.state(changed->scope);
   ledger_.set_limits(changed->scope, event.limits);
-  ++settlements_;
   changed->refusal = event.refusal;
-  if (event.refusal) changed->refused_at = settlements_;
+  const bool is_more = before.usd_limit != event.limits.usd ||
+                       before.cloud_tokens_limit != event.limits.cloud_tokens;
+  if (is_more && !event.refusal) {
+    ++settlements_;
+  } else {
+    // Who got nothing does not ask for the same again at once. It is no settlement: that would make
+    // others, who got nothing either, ask again, and they this one.
+    changed->refused_at = settlements_;
+    changed->refused_until = now_ + kAskAgain;
+    unpaid_since_ = 0;
+  }
   is_drain_due_ = true;
 }
 
@@ -76,7 +93,7 @@ bool Scheduler::Impl::asks_for_budget(const Query& query, const Amounts& worst) 
   const auto lease = account(query.account)->lease;
   if (!lease) return false;
   Account& leased = *account(*lease);
-  if (leased.refused_at == settlements_) return false;
+  if (leased.refused_at == settlements_ && now_ < leased.refused_until) return false;
   const std::optional<Refusal> refusal = ledger_.refusal(query.scope, worst);
   if (!refusal || refusal->scope != leased.name) return false;
   if (!std::exchange(leased.is_wanted, true)) commands_->push_back(WantBudget{*lease, worst});

@@ -160,7 +160,8 @@ struct WantBudget {
   Amounts needed;
 };
 
-// What a call has cost, or may have. Only where the budget is leased: its holder keeps book too.
+// What a call has cost, or may have. Only where the budget is leased: its holder keeps book too. A
+// second one for a call is what it cost beyond that: its bill came late.
 struct Booked {
   AccountId account{};  // The leased one.
   CallId call{};

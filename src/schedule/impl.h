@@ -1,7 +1,7 @@
-// The inside of the scheduler. Its functions are in eight files: scheduler.cc (queries and timers),
-// account.cc (budgets that queries share), planning.cc (the plan and the graph), dispatch.cc (from
-// ready to running), route_input.cc (what the router is shown), attempt.cc (results that are looked
-// at before they stand), hedge.cc (a second call for a late one), settle.cc (running to over).
+// The inside of the scheduler, in eight files: scheduler.cc (queries and timers), account.cc
+// (budgets that queries share), planning.cc, dispatch.cc (from ready to running), route_input.cc
+// (what the router is shown), attempt.cc, hedge.cc (a second call for a late one), settle.cc (to
+// over).
 #pragma once
 
 #include <cstdint>
@@ -40,6 +40,7 @@ class Scheduler::Impl {
     bool is_closed = false;               // It goes with its last user.
     bool is_wanted = false;               // WantBudget is unanswered.
     std::optional<Refusal> refusal = {};  // The last answer to it was no.
+    TimePoint refused_until{};            // Till then it is not asked again,
     std::uint64_t refused_at = 0;         // Count of settlements then.
   };
 
@@ -64,8 +65,7 @@ class Scheduler::Impl {
   void finish(Query& query, Outcome outcome, std::string trouble);
   void finish_answered(Query& query);
 
-  // planning.cc
-  void on(const StepParsed& event);
+  void on(const StepParsed& event);  // planning.cc
   void on(const PlanEnded& event);
   void use_plan(Query& query, const PlanEnded& event);
   void plan_again_or_go_whole(Query& query);
@@ -122,8 +122,7 @@ class Scheduler::Impl {
   [[nodiscard]] Usage worst_at(EndpointId endpoint, Usage bound) const;
   [[nodiscard]] Amounts amounts_of(EndpointId endpoint, const Usage& usage) const;
 
-  // attempt.cc
-  void take_attempt(Query& query, std::uint32_t index, const CallDone& event);
+  void take_attempt(Query& query, std::uint32_t index, const CallDone& event);  // attempt.cc
   void keep_attempt(Query& query, std::uint32_t index);
   void keep_attempt_in_time(Query& query, std::uint32_t index);
   [[nodiscard]] static std::optional<EndpointId> attempted_at(const Query& query,
@@ -144,6 +143,7 @@ class Scheduler::Impl {
   void on(const CallDone& event);
   void on(const CallFailed& event);
   void correct(Call& call, const std::optional<Usage>& usage, bool is_billable);
+  void correct_lease(AccountId lease, const Call& call, Amounts booked, Amounts actual);
   void book(Call& call, const std::optional<Usage>& usage, bool is_billable);
   void leave_place(Call& call, CallStatus status);
   void cancel(Job& job);

@@ -162,11 +162,25 @@ void Scheduler::Impl::correct(Call& call, const std::optional<Usage>& usage, boo
     record.usage_estimated = false;
     const Amounts actual = amounts_of(call.endpoint, record.usage);
     ledger_.rebook(call.query->scope, booked, actual);
+    if (const auto lease = account(call.query->account)->lease)
+      correct_lease(*lease, call, booked, actual);
     record.usd = actual.usd;
     ++settlements_;
     is_drain_due_ = true;
   }
   calls_.erase(static_cast<std::uint64_t>(record.id));
+}
+
+// The holder of a lease has closed its book of the call: what would come back stays booked there,
+// and so here; what is more is booked there, too.
+void Scheduler::Impl::correct_lease(AccountId lease, const Call& call, Amounts booked,
+                                    Amounts actual) {
+  const Amounts most{std::max(booked.usd, actual.usd),
+                     std::max(booked.cloud_tokens, actual.cloud_tokens)};
+  ledger_.rebook(account(lease)->scope, actual, most);
+  Amounts more = most;
+  more -= booked;
+  if (more != Amounts{}) commands_->push_back(Booked{lease, record_of(call).id, more});
 }
 
 void Scheduler::Impl::book(Call& call, const std::optional<Usage>& usage, bool is_billable) {

@@ -16,10 +16,18 @@ wire::ChatPiece ChatRun::head() const {
   return piece;
 }
 
+net::Headers ChatRun::headers(const Receipt& receipt) const {
+  net::Headers headers = wire::summary_headers(receipt);
+  headers.emplace_back("x-request-id", options_.run);  // By which OpenAI's clients name it.
+  return headers;
+}
+
 void ChatRun::begin() {
   has_begun_ = true;
   responder_->begin(200, "text/event-stream",
-                    {{"Cache-Control", "no-cache"}, {"x-hybridflow-run", options_.run}});
+                    {{"Cache-Control", "no-cache"},
+                     {"x-hybridflow-run", options_.run},
+                     {"x-request-id", options_.run}});
 }
 
 void ChatRun::write(const wire::ChatPiece& piece, std::string_view summary) {
@@ -89,12 +97,12 @@ void ChatRun::answer_whole(const Receipt& receipt) {
   responder_->send(200, "application/json",
                    wire::with_summary(wire::write_chat_answer(piece),
                                       wire::write_run_summary(receipt, options_.lowered)),
-                   wire::summary_headers(receipt));
+                   headers(receipt));
 }
 
 void ChatRun::fail(const Receipt& receipt) {
   const Problem problem = problem_of(receipt.record);
-  if (!has_begun_) return refuse(*responder_, problem, wire::summary_headers(receipt));
+  if (!has_begun_) return refuse(*responder_, problem, headers(receipt));
   responder_->write(wire::sse_frame(error_json(problem)));
   responder_->end();
 }

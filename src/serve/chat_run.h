@@ -26,6 +26,7 @@ class ChatRun final : public ClientRun {
   void answer_whole(const Receipt& receipt);
   void fail(const Receipt& receipt);
   [[nodiscard]] wire::ChatPiece head() const;
+  [[nodiscard]] net::Headers headers(const Receipt& receipt) const;
 
   bool has_begun_ = false;  // The head of the stream is on its way,
   bool has_text_ = false;   // and a first chunk.

@@ -1,5 +1,6 @@
 #include "serve/forward_run.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "wire/chat.h"
@@ -55,16 +56,24 @@ void ForwardRun::on_answer_restart() {
 }
 
 void ForwardRun::answer(const Receipt& receipt) {
-  if (is_answered(receipt.record)) {
+  const bool is_whole = std::ranges::find(receipt.record.calls, CallStatus::kDone,
+                                          &CallRecord::status) != receipt.record.calls.end();
+  if (is_answered(receipt.record) && is_whole) {
     if (options_.is_streamed) return responder_->end();
     net::Headers all = headers();
     for (auto& header : wire::summary_headers(receipt)) all.push_back(std::move(header));
-    if (options_.adds_summary && body_.ends_with('}'))
+    if (options_.adds_summary && body_.ends_with('}')) {
       body_ =
           wire::with_summary(std::move(body_), wire::write_run_summary(receipt, options_.lowered));
+    }
     return responder_->send(head_.status, head_.content_type, std::move(body_), std::move(all));
   }
-  const Problem problem = problem_of(receipt.record);
+  // Half of a stream is an answer to a person, but not to a program.
+  const Problem problem =
+      is_answered(receipt.record)
+          ? Problem{504, "deadline_exceeded",
+                    "The deadline passed before the endpoint's answer was complete.", ""}
+          : problem_of(receipt.record);
   if (has_begun_) {
     responder_->write(wire::sse_frame(error_json(problem)));
     return responder_->end();

@@ -68,12 +68,12 @@ std::optional<Problem> Server::begin(const Ask& ask, std::string_view path) {
   }
   const Targets& targets = service_->targets;
   const bool is_chat = path == "/chat/completions";
-  auto read = is_chat ? wire::read_hybrid_request(request.body,
-                                                  [&](std::string_view model) {
-                                                    const auto target = targets.find(model);
-                                                    return target && target->is_endpoint;
-                                                  })
-                      : wire::read_embeddings_request(request.body);
+  const auto is_endpoint = [&](std::string_view model) {
+    const auto target = targets.find(model);
+    return target && target->is_endpoint;
+  };
+  auto read = is_chat ? wire::read_hybrid_request(request.body, is_endpoint, request.headers)
+                      : wire::read_embeddings_request(request.body, request.headers);
   if (!read) {
     wire::RequestFault& fault = read.error();
     return Problem{400, std::move(fault.code), std::move(fault.message), std::move(fault.param)};
@@ -143,7 +143,7 @@ std::optional<Problem> Server::check(const wire::HybridRequest& request,
                    "hybridflow.privacy"};
   }
   if (is_draining_) return Problem{503, "shutting_down", "The server is about to end.", ""};
-  if (runs_.size() >= options_.runs_max) {
+  if (runs_.size() >= service_->config.serve.runs) {
     return Problem{
         429, "too_many_runs",
         fmt::format("{} runs are under way, which is the limit; try again soon.", runs_.size()),

@@ -37,7 +37,6 @@ struct ServerOptions {
   // Requests must call it by a loopback name: a page whose own name was bent to this machine's
   // address, and which the browser therefore lets through, does not.
   bool is_for_this_machine = false;
-  std::size_t runs_max = 512;  // At once; more are refused.
   std::size_t receipts_max = 1000;
   std::size_t receipt_bytes_max = 64 * 1024 * 1024;
   store::KeyStore* keys = nullptr;  // Null: everybody may ask. Must outlive the server.

@@ -42,12 +42,22 @@ Result<void> Purse::started(CallId call, const Amounts& worst) {
 
 void Purse::booked(CallId call, const Amounts& actual) {
   const auto found = open_.find(call);
-  if (found == open_.end()) return;
+  if (found == open_.end()) return book_late(call, actual);
   held_ -= found->second;
   spent_ += actual;
   open_.erase(found);
   // A failed write is told by the next `started`, which then refuses.
   [[maybe_unused]] const auto written = source_->settled(*lease_, call, actual);
+}
+
+// The journal has closed the call: what is more is entered as a call of its own, beyond the lease.
+void Purse::book_late(CallId call, const Amounts& more) {
+  if (!lease_ || more == kNothing) return;
+  constexpr std::uint64_t kLate = std::uint64_t{1} << 62U;
+  const CallId late{static_cast<std::uint64_t>(call) | kLate};
+  if (!source_->started(*lease_, late, kNothing)) return;  // As `booked` says.
+  [[maybe_unused]] const auto written = source_->settled(*lease_, late, more);
+  spent_ += more;
 }
 
 void Purse::give_back() {

@@ -31,17 +31,16 @@ class Purse {
   // Before a call is sent: an error means that it must not be.
   Result<void> started(CallId call, const Amounts& worst);
 
-  // What a call cost. For calls that were never `started`, nothing.
+  // What a call cost; for one that is booked already, what it cost beyond that.
   void booked(CallId call, const Amounts& actual);
-
-  // In all, whatever of it is spent.
-  [[nodiscard]] const Amounts& leased() const { return leased_; }
 
   // Returns what is not used. If the store fails now, the lease stays counted as spent until it is
   // reconciled.
   void give_back();
 
  private:
+  void book_late(CallId call, const Amounts& more);
+
   LeaseSource* source_;
   std::string scope_;
   std::optional<LeaseId> lease_;

@@ -157,12 +157,13 @@ std::expected<json::object, RequestFault> read_object(std::string_view body) {
 }  // namespace
 
 std::expected<HybridRequest, RequestFault> read_hybrid_request(std::string_view body,
-                                                               const IsPassedOn& is_passed_on) {
+                                                               const IsPassedOn& is_passed_on,
+                                                               const HeaderLines& headers) {
   const auto object = read_object(body);
   if (!object) return std::unexpected(object.error());
   if (Fault fault = check_types(*object)) return std::unexpected(*std::move(fault));
   HybridRequest request;
-  auto extension = read_extension(*object);
+  auto extension = read_extension(*object, headers);
   if (!extension) return std::unexpected(extension.error());
   request.extension = *std::move(extension);
   request.passed_on_for = what_no_plan_serves(*object);
@@ -182,14 +183,15 @@ std::expected<HybridRequest, RequestFault> read_hybrid_request(std::string_view 
   return request;
 }
 
-std::expected<HybridRequest, RequestFault> read_embeddings_request(std::string_view body) {
+std::expected<HybridRequest, RequestFault> read_embeddings_request(std::string_view body,
+                                                                   const HeaderLines& headers) {
   const auto object = read_object(body);
   if (!object) return std::unexpected(object.error());
   const auto model = find_string(*object, "model");
   if (!model) return std::unexpected(invalid_field("model", "the name of a model"));
   if (given(*object, "input") == nullptr)
     return std::unexpected(invalid_field("input", "a text or an array"));
-  auto extension = read_extension(*object);
+  auto extension = read_extension(*object, headers);
   if (!extension) return std::unexpected(extension.error());
   HybridRequest request;
   request.extension = *std::move(extension);

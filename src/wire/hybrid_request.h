@@ -34,10 +34,12 @@ struct HybridRequest {
 // model always are.
 using IsPassedOn = std::function<bool(std::string_view model)>;
 std::expected<HybridRequest, RequestFault> read_hybrid_request(std::string_view body,
-                                                               const IsPassedOn& is_passed_on);
+                                                               const IsPassedOn& is_passed_on,
+                                                               const HeaderLines& headers = {});
 
 // The same for one of embeddings: model and extension only.
-std::expected<HybridRequest, RequestFault> read_embeddings_request(std::string_view body);
+std::expected<HybridRequest, RequestFault> read_embeddings_request(std::string_view body,
+                                                                   const HeaderLines& headers = {});
 
 // The body of a request that is passed on, around the name of its model and without the extension;
 // apart from that as it came. `asks_for_usage`: so that the end of a stream tells it. REQUIRES:

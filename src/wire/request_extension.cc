@@ -75,14 +75,48 @@ Fault read_name(const json::object& extension, std::string_view field, std::stri
   return std::nullopt;
 }
 
+// What a header says, as the body would say it: a number, true or false, or a word.
+json::value value_of(std::string_view text) {
+  auto value = parse_json(text);
+  const bool is_plain = value && (value->is_number() || value->is_bool());
+  return is_plain ? *std::move(value) : json::value(text);
+}
+
+// The body goes before a header.
+void add_headers(const HeaderLines& headers, json::object& extension) {
+  constexpr std::string_view kPrefix = "x-hybridflow-";
+  constexpr std::string_view kBudget = "budget_";
+  for (const auto& [name, text] : headers) {
+    if (!name.starts_with(kPrefix)) continue;
+    std::string field = name.substr(kPrefix.size());
+    std::ranges::replace(field, '-', '_');
+    if (!field.starts_with(kBudget)) {
+      // Names stay words: a session may be called 7.
+      const bool is_name = field == "session" || field == "policy";
+      if (given(extension, field) == nullptr)
+        extension[field] = is_name ? json::value(text) : value_of(text);
+      continue;
+    }
+    field.erase(0, kBudget.size());
+    if (given(extension, "budget") == nullptr) extension["budget"] = json::object();
+    json::object* const budget = extension["budget"].if_object();
+    if (budget != nullptr && given(*budget, field) == nullptr) (*budget)[field] = value_of(text);
+  }
+}
+
 }  // namespace
 
-std::expected<RequestExtension, RequestFault> read_extension(const json::object& request) {
+std::expected<RequestExtension, RequestFault> read_extension(const json::object& request,
+                                                             const HeaderLines& headers) {
   RequestExtension result;
+  json::object together;
   const auto* value = given(request, "hybridflow");
-  if (value == nullptr) return result;
-  const json::object* extension = value->if_object();
-  if (extension == nullptr) return std::unexpected(invalid_field("hybridflow", "an object"));
+  if (value != nullptr && !value->is_object())
+    return std::unexpected(invalid_field("hybridflow", "an object"));
+  if (value != nullptr) together = value->get_object();
+  add_headers(headers, together);
+  if (together.empty()) return result;
+  const json::object* const extension = &together;
   for (Fault fault :
        {check_known(*extension, "hybridflow",
                     {"budget", "deadline_ms", "plan", "policy", "privacy", "progress", "session"}),

@@ -5,6 +5,8 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "model/budget.h"
 #include "plan/gate.h"
@@ -21,7 +23,11 @@ struct RequestExtension {
   bool must_stay_local = false;       // `privacy`: "local".
 };
 
-// That of a request; unknown fields in it are faults.
-std::expected<RequestExtension, RequestFault> read_extension(const json::object& request);
+// That of a request; unknown fields in it are faults. What the body does not say may be said by
+// headers, for clients that cannot change their bodies: `x-hybridflow-budget-usd`,
+// `-budget-cloud-tokens`, and the other fields with dashes. `headers`: names in lower case.
+using HeaderLines = std::vector<std::pair<std::string, std::string>>;
+std::expected<RequestExtension, RequestFault> read_extension(const json::object& request,
+                                                             const HeaderLines& headers);
 
 }  // namespace hf::wire

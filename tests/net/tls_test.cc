@@ -205,7 +205,7 @@ TEST_F(TlsTest, ReloadedCertificateIsThatOfNewConnections) {
     loop_.post([&] {
       std::vector<std::string> errors;
       const auto reload = [&] {
-        const auto done = server_->reload_tls();
+        const auto done = server_->reload_tls(files_);
         errors.push_back(done ? "" : done.error().message);
       };
       replace(files_.certificate_file, next.certificate_file);
@@ -229,7 +229,7 @@ TEST_F(TlsTest, ReloadedCertificateIsThatOfNewConnections) {
 TEST_F(TlsTest, PlainServerHasNothingToReload) {
   const auto plain = HttpServer::listen(loop_, "127.0.0.1:0", echo);
   ASSERT_TRUE(plain.has_value());
-  const auto done = (*plain)->reload_tls();
+  const auto done = (*plain)->reload_tls(make_certificate(directory_, "any"));
   ASSERT_FALSE(done.has_value());
   EXPECT_EQ(done.error().code, Code::kInvalidInput);
 }

@@ -118,6 +118,115 @@ TEST(Account, SessionBelowALeasedKeyAsksForTheKeys) {
   EXPECT_EQ(h.only<WantBudget>().account, kKey);
 }
 
+Harness with_leased_key() {
+  Harness h("cloud", cloud_only());
+  h.send(AccountOpened{.account = kKey,
+                       .name = "key",
+                       .limits = {.usd = PicoUsd(0), .cloud_tokens = Tokens(0), .deadline = {}},
+                       .is_leased = true});
+  return h;
+}
+BudgetChanged leased(PicoUsd usd, Tokens tokens) {
+  return {.account = kKey,
+          .limits = {.usd = usd, .cloud_tokens = tokens, .deadline = {}},
+          .refusal = {}};
+}
+
+TEST(Account, WhoGetsNothingMoreIsRefusedAndDoesNotAskForEver) {
+  Harness h = with_leased_key();
+  h.arrive(paid_by(kKey));
+  EXPECT_EQ(h.all<WantBudget>().size(), 1U);
+  h.send(leased(PicoUsd(0), Tokens(0)));
+  EXPECT_THAT(h.all<WantBudget>(), IsEmpty());
+  EXPECT_EQ(h.only<FinishQuery>().outcome, Outcome::kRefused);
+  h.arrive(paid_by(kKey, QueryId{2}));
+  EXPECT_EQ(h.only<FinishQuery>().outcome, Outcome::kRefused);
+  h.pass(std::chrono::seconds(2));
+  h.arrive(paid_by(kKey, QueryId{3}));  // Others may have given something back.
+  EXPECT_EQ(h.all<WantBudget>().size(), 1U);
+}
+
+TEST(Account, TwoThatAreBothRefusedDoNotWakeEachOther) {
+  Harness h = with_leased_key();
+  h.send(AccountOpened{.account = kSession,
+                       .name = "other",
+                       .limits = {.usd = PicoUsd(0), .cloud_tokens = Tokens(0), .deadline = {}},
+                       .is_leased = true});
+  // One call runs, so that both may hope for what it gives back.
+  h.arrive(paid_by(kKey, QueryId{9}));
+  const Amounts one = h.only<WantBudget>().needed;
+  h.send(leased(one.usd, one.cloud_tokens));
+  const CallId running = h.only<StartCall>().call;
+  h.arrive(paid_by(kKey));
+  h.arrive(paid_by(kSession, QueryId{2}));
+  const Refusal no{
+      .scope = "team", .axis = Axis::kUsd, .limit = 5, .spent = 5, .held = 0, .asked = 1};
+  BudgetChanged refused = leased(one.usd, one.cloud_tokens);
+  refused.refusal = no;
+  h.send(refused);
+  EXPECT_THAT(h.all<WantBudget>(), IsEmpty());
+  refused = {.account = kSession,
+             .limits = {.usd = PicoUsd(0), .cloud_tokens = Tokens(0), .deadline = {}},
+             .refusal = no};
+  h.send(refused);
+  EXPECT_THAT(h.all<WantBudget>(), IsEmpty());
+  h.send(CallDone{.call = running, .usage = usage(1, 1), .output_bytes = 1, .signals = {}});
+  EXPECT_THAT(h.all<FinishQuery>(), testing::Not(IsEmpty()));
+}
+
+// A call of a leased account that is cancelled, and the state of the account then.
+CallId cancelled_call(Harness& h) {
+  h.arrive(paid_by(kKey));
+  const Amounts needed = h.only<WantBudget>().needed;
+  h.send(leased(needed.usd * 4, Tokens(needed.cloud_tokens.count() * 4)));
+  const CallId call = h.only<StartCall>().call;
+  h.send(CancelAsked{kQuery});
+  EXPECT_EQ(h.only<Booked>().amounts, needed);
+  return call;
+}
+
+TEST(Account, ALateBillFreesNothingThatTheHolderOfTheLeaseHasBooked) {
+  Harness h = with_leased_key();
+  const CallId call = cancelled_call(h);
+  const Amounts spent = h.scheduler().account_state(kKey)->spent;
+  h.send(CallFailed{.call = call,
+                    .failure = Failure::kNone,
+                    .detail = "",
+                    .retry_after = {},
+                    .usage = usage(1, 1),
+                    .billable = true});
+  EXPECT_THAT(h.all<Booked>(), IsEmpty());
+  EXPECT_EQ(h.scheduler().account_state(kKey)->spent, spent);
+  EXPECT_LT(h.record().budget_state.spent.usd, spent.usd);  // The query knows better.
+}
+
+TEST(Account, ALateBillBeyondWhatWasBookedIsBookedByTheHolderToo) {
+  Harness h = with_leased_key();
+  const CallId call = cancelled_call(h);
+  const Amounts spent = h.scheduler().account_state(kKey)->spent;
+  h.send(CallFailed{.call = call,
+                    .failure = Failure::kNone,
+                    .detail = "",
+                    .retry_after = {},
+                    .usage = usage(100'000, 100'000),
+                    .billable = true});
+  const Booked more = h.only<Booked>();
+  EXPECT_EQ(more.account, kKey);
+  Amounts now = spent;
+  now += more.amounts;
+  EXPECT_EQ(h.scheduler().account_state(kKey)->spent, now);
+  EXPECT_EQ(now.cloud_tokens, Tokens(200'000));
+}
+
+TEST(LocalOnly, DoesNotGoToWhatIsNearButNotKnownToBeLocal) {
+  Harness h(
+      "edge", with([](auto& o) {
+        o.endpoints = {{.name = "near", .tier = Tier::kEdge, .price = {}, .max_in_flight = 1}};
+      }));
+  h.arrive({.plan = false, .local_only = true, .features = {}});
+  EXPECT_EQ(h.only<FinishQuery>().outcome, Outcome::kUnavailable);
+}
+
 // ---- requests that are passed on ----
 
 TEST(Forwarded, HoldsItsOwnSizeAndCap) {

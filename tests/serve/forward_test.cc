@@ -176,6 +176,35 @@ TEST_F(ForwardTest, AStreamThatBreaksOffEndsWithAnErrorAndIsNotTriedAgain) {
   EXPECT_EQ(endpoint.asked.size(), 1U);
 }
 
+TEST_F(ForwardTest, AnEndWithoutABlankLineComesThroughToo) {
+  const std::string events =
+      "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]";
+  RawEndpoint endpoint(loop_, [&](const net::Request&, const Answer& answer) {
+    begin_stream(*answer);
+    answer->write(events);
+    answer->end();
+  });
+  serve_raw(endpoint);
+  const auto got =
+      post(R"({"model":"near","stream":true,"messages":[{"role":"user","content":"a"}]})");
+  EXPECT_EQ(got->body, events);
+}
+
+TEST_F(ForwardTest, AStreamThatTheDeadlineCutsEndsWithAnError) {
+  Answer held;
+  RawEndpoint endpoint(loop_, [&](const net::Request&, const Answer& answer) {
+    held = answer;
+    begin_stream(*answer);
+    answer->write("data: {\"choices\":[{\"delta\":{\"content\":\"7\"}}]}\n\n");
+  });
+  serve_raw(endpoint);
+  const auto got =
+      post(R"({"model":"near","stream":true,"messages":[{"role":"user","content":"a"}],)"
+           R"("hybridflow":{"deadline_ms":100}})");
+  EXPECT_THAT(got->body, HasSubstr("deadline_exceeded"));
+  EXPECT_THAT(got->body, Not(HasSubstr("[DONE]")));
+}
+
 TEST_F(ForwardTest, EmbeddingsGoToAnEndpoint) {
   RawEndpoint endpoint(loop_, [](const net::Request&, const Answer& answer) {
     answer->send(200, "application/json",

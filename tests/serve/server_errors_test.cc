@@ -138,7 +138,7 @@ TEST_F(ErrorsTest, OfEndpointsThatFail) {
 
 TEST_F(ErrorsTest, OfAFullServerSayWhenToComeAgain) {
   ScriptedEndpoint endpoint(loop_, [&](const Asked&, const Answer& answer) { hang(answer); });
-  serve_pair(endpoint, {}, {.runs_max = 2});
+  serve_pair(endpoint, [](Config& config) { config.serve.runs = 2; });
   const auto first = chat();
   const auto second = chat();
   const auto third = chat();

@@ -197,6 +197,34 @@ TEST(HybridRequest, WhoseFieldsAreAmbiguousIsAFault) {
   }
 }
 
+TEST(HybridRequest, HeadersSayWhatTheBodyDoesNot) {
+  const auto read_with = [](std::string_view more, const HeaderLines& headers) {
+    return read_hybrid_request(request(more), [](std::string_view) { return false; }, headers);
+  };
+  const HeaderLines headers = {
+      {"x-hybridflow-budget-usd", "0.5"},   {"x-hybridflow-budget-cloud-tokens", "900"},
+      {"x-hybridflow-deadline-ms", "1500"}, {"x-hybridflow-plan", "never"},
+      {"x-hybridflow-privacy", "local"},    {"x-hybridflow-session", "7"},
+      {"x-hybridflow-progress", "true"},    {"x-other", "1"}};
+  const auto read = read_with("", headers);
+  ASSERT_TRUE(read.has_value()) << read.error().message;
+  EXPECT_EQ(read->extension.budget.usd, PicoUsd(kPicoPerUsd / 2));
+  EXPECT_EQ(read->extension.budget.cloud_tokens, Tokens(900));
+  EXPECT_EQ(read->extension.budget.deadline, Duration(std::chrono::milliseconds(1500)));
+  EXPECT_EQ(read->extension.plan, PlanMode::kNever);
+  EXPECT_TRUE(read->extension.must_stay_local);
+  EXPECT_EQ(read->extension.session, "7");
+  EXPECT_TRUE(read->extension.progress);
+  const auto both = read_with(R"(,"hybridflow":{"budget":{"usd":0.1},"session":"s"})", headers);
+  ASSERT_TRUE(both.has_value()) << both.error().message;
+  EXPECT_EQ(both->extension.budget.usd, PicoUsd(kPicoPerUsd / 10));
+  EXPECT_EQ(both->extension.budget.cloud_tokens, Tokens(900));
+  EXPECT_EQ(both->extension.session, "s");
+  EXPECT_EQ(read_with("", {{"x-hybridflow-budget-usd", "much"}}).error().param,
+            "hybridflow.budget.usd");
+  EXPECT_EQ(read_with("", {{"x-hybridflow-privat", "local"}}).error().code, "unknown_parameter");
+}
+
 // ---- what goes out ----
 
 std::string passed_on(std::string_view body, bool asks_for_usage = false) {
