@@ -309,7 +309,8 @@ class Budgets(WithKeys):
         self.assertEqual(self.spent("alice"), self.bill())
 
     def test_keys_that_wait_for_money_do_not_keep_each_other_busy(self):
-        # Enough for one call of each; the second waits for what the first returns.
+        # Enough for one call of each; the second waits for what the first may return: nothing, because
+        # it tells no usage and so stays booked at its worst.
         secrets = [self.add(name, "--usd", "0.004", "--period", "total") for name in ("alice", "bob")]
         server = self.serve(cloud="stall-then-end")
         streams = [self.begin_stream(server, secret, "hybrid/cloud", max_tokens=20) for secret in secrets]
@@ -329,7 +330,7 @@ class Budgets(WithKeys):
         self.stub.released.set()
         for thread in waiting:
             thread.join(PATIENCE)
-        self.assertEqual([a[0] for a in answers], [200, 200])
+        self.assertEqual([a[0] for a in answers], [402, 402])
         for response in streams:
             self.assertTrue(response.read().endswith(b"data: [DONE]\n\n"))
 
