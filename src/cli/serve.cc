@@ -184,6 +184,8 @@ int run_serve(const ServeOptions& options) {
   if (!keys) return fail_of(keys.error());
   const auto all = keys->list();
   if (!all) return fail_of(all.error());
+  // Budgets of periods long past; what was spent in them stays in the scopes above.
+  if (const auto pruned = keys->prune(unix_seconds()); !pruned) return fail_of(pruned.error());
   if (all->empty() && !options.allow_anyone && !is_local(options.listen)) {
     return complain(fmt::format("{} can be reached by others, and there are no keys to keep them "
                                 "out: make one (`hybridflow keys add`), listen on 127.0.0.1, or "

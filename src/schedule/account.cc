@@ -93,10 +93,15 @@ bool Scheduler::Impl::asks_for_budget(const Query& query, const Amounts& worst) 
   const auto lease = account(query.account)->lease;
   if (!lease) return false;
   Account& leased = *account(*lease);
-  if (leased.refused_at == settlements_ && now_ < leased.refused_until) return false;
   const std::optional<Refusal> refusal = ledger_.refusal(query.scope, worst);
   if (!refusal || refusal->scope != leased.name) return false;
-  if (!std::exchange(leased.is_wanted, true)) commands_->push_back(WantBudget{*lease, worst});
+  const bool is_less =
+      worst.usd < leased.wanted.usd || worst.cloud_tokens < leased.wanted.cloud_tokens;
+  const bool is_refused = leased.refused_at == settlements_ && now_ < leased.refused_until;
+  if (is_refused && !is_less) return false;
+  if (std::exchange(leased.is_wanted, true)) return true;
+  leased.wanted = worst;
+  commands_->push_back(WantBudget{*lease, worst});
   return true;
 }
 

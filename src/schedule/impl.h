@@ -40,6 +40,7 @@ class Scheduler::Impl {
     bool is_closed = false;               // It goes with its last user.
     bool is_wanted = false;               // WantBudget is unanswered.
     std::optional<Refusal> refusal = {};  // The last answer to it was no.
+    Amounts wanted = {};                  // What was asked for last.
     TimePoint refused_until{};            // Till then it is not asked again,
     std::uint64_t refused_at = 0;         // Count of settlements then.
   };

@@ -60,7 +60,11 @@ std::optional<Refusal> Scheduler::Impl::keep_affordable(const Query& query, std:
     if (!refusal) return false;
     // What is leased is not the limit that the user set; who refused more of it knows that.
     const Account* const lease = refusing_lease(query, *refusal);
-    if (lease != nullptr && lease->refusal && !refusal->may_fit_later()) refusal = lease->refusal;
+    if (lease != nullptr && lease->refusal && !refusal->may_fit_later()) {
+      const Refusal asked = *std::move(refusal);
+      refusal = lease->refusal;
+      if (refusal->axis == asked.axis) refusal->asked = asked.asked;
+    }
     if (!kept || (refusal->may_fit_later() && !kept->may_fit_later())) kept = std::move(refusal);
     return true;
   });

@@ -142,6 +142,15 @@ Fault check_question(const std::vector<ChatMessage>& messages) {
   return std::nullopt;
 }
 
+// That no field that this program goes by can be read in two ways.
+Result<void> check_unmistakable(std::string_view object) {
+  HF_TRY(const RawObject raw, RawObject::read(object));
+  for (const std::string_view name : {"hybridflow", "budget", "stream_options"}) {
+    if (raw.value(name).starts_with('{')) HF_CHECK(check_unmistakable(raw.value(name)));
+  }
+  return {};
+}
+
 // The object of a body whose members are unmistakable.
 std::expected<json::object, RequestFault> read_object(std::string_view body) {
   Result<json::value> value = parse_json(body);
@@ -149,8 +158,8 @@ std::expected<json::object, RequestFault> read_object(std::string_view body) {
   if (!value->is_object()) {
     return std::unexpected(RequestFault{"The body must be a JSON object.", "", "invalid_json"});
   }
-  if (const auto raw = RawObject::read(body); !raw)
-    return std::unexpected(RequestFault{raw.error().message, "", "invalid_json"});
+  if (const auto clear = check_unmistakable(body); !clear)
+    return std::unexpected(RequestFault{clear.error().message, "", "invalid_json"});
   return std::move(value->get_object());
 }
 

@@ -146,6 +146,32 @@ TEST(Account, WhoGetsNothingMoreIsRefusedAndDoesNotAskForEver) {
   EXPECT_EQ(h.all<WantBudget>().size(), 1U);
 }
 
+TEST(Account, WhoNeedsLessThanWhatWasRefusedAsksAtOnce) {
+  Harness h = with_leased_key();
+  const auto ask = [&](std::uint64_t query, std::int64_t cap) {
+    QueryArrived event = paid_by(kKey, QueryId{query});
+    event.answer_tokens = Tokens(cap);
+    event.is_forwarded = event.is_cap_fixed = true;
+    h.arrive(event);
+  };
+  ask(1, 5000);
+  const Refusal no{
+      .scope = "key:alice", .axis = Axis::kUsd, .limit = 9, .spent = 1, .held = 0, .asked = 7};
+  BudgetChanged refused = leased(PicoUsd(0), Tokens(0));
+  refused.refusal = no;
+  h.send(refused);
+  EXPECT_EQ(h.only<FinishQuery>().outcome, Outcome::kRefused);
+  // The store's numbers, but what this query needs and not what the lease lacked.
+  EXPECT_EQ(h.record(QueryId{1}).refusal->limit, 9);
+  EXPECT_EQ(h.record(QueryId{1}).refusal->asked, 5000 * 8'000'000LL + 100 * 2'000'000LL);
+  ask(2, 6000);
+  EXPECT_EQ(h.only<FinishQuery>().outcome, Outcome::kRefused);
+  ask(3, 10);
+  const Amounts needed = h.only<WantBudget>().needed;
+  h.send(leased(needed.usd, needed.cloud_tokens));
+  EXPECT_EQ(h.only<StartCall>().query, QueryId{3});
+}
+
 TEST(Account, TwoThatAreBothRefusedDoNotWakeEachOther) {
   Harness h = with_leased_key();
   h.send(AccountOpened{.account = kSession,

@@ -32,8 +32,8 @@ RICH = ["--usd", "1000", "--period", "total"]
 KEYS = {"alice": RICH, "bob": RICH, "poor": ["--usd", "0.02", "--period", "total"],
         "busy": [*RICH, "--requests-per-minute", "60", "--in-flight", "2"],
         "near": [*RICH, "--model", "edge", "--model", "hybrid/edge"], "temp": RICH}
-BROKEN = ["[[endpoint]\n", "[serve]\nports = 1\n", '[[endpoint]]\nname = "edge"\ntier = "edge"\nurl = "http://x/v1"\n',
-          '[serve]\ntls = { certificate = "/nowhere" }\n']
+BROKEN = ["[[endpoint]\n", "[servers]\nports = 1\n", '[route]\nweights = "/nowhere/weights"\n',
+          '[[endpoint]]\nname = "edge"\ntier = "edge"\nurl = "http://127.0.0.1:1/v1"\nmodel = "twice"\n']
 
 
 class Soak:

@@ -1,5 +1,6 @@
 """The server under test: its process and children, its configuration, its keys, what it says and uses."""
 
+import ctypes
 import json
 import os
 import re
@@ -16,6 +17,15 @@ with open(PROGRAM, "rb") as binary:
     HAS_SANITIZER = b"__asan_init" in binary.read()  # Then memory is not the program's own alone.
 TIMES = 'timeouts = { connect = "2s", first_token = "3s", gap = "2s", total = "20s" }'
 PRICE = "price = { prompt = 2.00, cached = 0.50, completion = 8.00 }"
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+def prepare():
+    """In the server's process before it begins: it must hear of SIGHUP, and not outlive a soak that is killed."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Server:
@@ -81,7 +91,7 @@ max_in_flight = 32
         self.process = subprocess.Popen([PROGRAM, "serve", "--listen", "127.0.0.1:0", "--config", self.config,
                                          "--drain", "5s"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, env=self.environment,
-                                        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))  # Not nohup's.
+                                        preexec_fn=prepare)
         line = self.process.stdout.readline()
         assert line.startswith("listening on "), self.process.stderr.read()
         self.reader = threading.Thread(target=self.listen, daemon=True)

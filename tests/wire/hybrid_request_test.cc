@@ -192,7 +192,9 @@ TEST(HybridRequest, ForAnEndpointIsReadOnlyWhereThisProgramGoesByIt) {
 
 TEST(HybridRequest, WhoseFieldsAreAmbiguousIsAFault) {
   for (const char* more :
-       {R"(,"model":"other")", R"(,"max_tokens":1,"max_tokens":2)", R"(,"str\u0065am":true)"}) {
+       {R"(,"model":"other")", R"(,"max_tokens":1,"max_tokens":2)", R"(,"str\u0065am":true)",
+        R"(,"hybridflow":{"plan":"auto","plan":"never"})",
+        R"(,"hybridflow":{"budget":{"usd":1,"usd":2}})"}) {
     expect_fault({.body = request(more), .param = "", .code = "invalid_json"});
   }
 }
