@@ -96,8 +96,12 @@ Result<std::unique_ptr<Runtime>> make_runtime(net::EventLoop& loop, const Config
 
 // What was asked for in the configuration, and is in force with the next run.
 Result<void> reload(net::EventLoop& loop, const ServeOptions& options, const fs::path& ledger,
-                    serve::Server& server, net::HttpServer& http) {
+                    serve::Server& server, net::HttpServer& http, bool has_tls) {
   HF_TRY(const Config config, configure(options.config));
+  if (config.serve.tls.has_value() != has_tls) {
+    return fail(Code::kInvalidInput,
+                "TLS is turned on and off at the start only; stop the server and start it again.");
+  }
   HF_TRY(RouterModel model, router_model(config));
   HF_TRY(auto runtime, make_runtime(loop, config, std::move(model), ledger));
   if (config.serve.tls)
@@ -119,11 +123,16 @@ net::ServerLimits limits_of(const ServeConfig& serve) {
           .idle_time = milliseconds(serve.idle_time)};
 }
 
-Result<std::unique_ptr<serve::RunKeeper>> make_keeper(net::EventLoop& loop, const Config& config,
-                                                      const std::string& weights) {
+// Null if runs are not to be kept, or cannot be: that keeps nobody from asking.
+std::unique_ptr<serve::RunKeeper> make_keeper(net::EventLoop& loop, const Config& config,
+                                              const std::string& weights) {
   if (!config.history.enabled) return nullptr;
-  HF_TRY(store::RunStore history, open_history());
-  return std::make_unique<serve::RunKeeper>(loop, std::move(history), config.history, weights);
+  auto history = open_history();
+  if (!history) {
+    complain(fmt::format("runs are not kept: {}", history.error().message), 0);
+    return nullptr;
+  }
+  return std::make_unique<serve::RunKeeper>(loop, *std::move(history), config.history, weights);
 }
 
 Result<void> serve_until_signal(const ServeOptions& options, const Config& config,
@@ -133,7 +142,7 @@ Result<void> serve_until_signal(const ServeOptions& options, const Config& confi
   std::move_only_function<void(int)> take_signal = [](int) { std::_Exit(kInterrupted); };
   loop.on_signal([&](int signal) { take_signal(signal); });
   HF_TRY(RouterModel model, router_model(config));
-  HF_TRY(const auto keeper, make_keeper(loop, config, model.digest));
+  const auto keeper = make_keeper(loop, config, model.digest);
   HF_TRY(auto runtime, make_runtime(loop, config, std::move(model), ledger));
   serve::Server server(loop, std::move(runtime), config,
                        {.started = unix_seconds(),
@@ -154,7 +163,7 @@ Result<void> serve_until_signal(const ServeOptions& options, const Config& confi
   Ending ending(loop, server, *http, drain);
   take_signal = [&](int signal) {
     if (signal != SIGHUP) return ending.begin();
-    const auto reloaded = reload(loop, options, ledger, server, *http);
+    const auto reloaded = reload(loop, options, ledger, server, *http, tls.has_value());
     complain(reloaded ? std::string("the configuration was read again and is in force")
                       : "the configuration stays as it was: " + reloaded.error().message,
              0);
@@ -180,6 +189,11 @@ int run_serve(const ServeOptions& options) {
   if (!config) return fail_of(config.error());
   const auto ledger = ledger_path({.store = "", .config = options.config.file});
   if (!ledger) return fail_of(ledger.error());
+  // An empty file is no new ledger: whoever emptied it took keys and budgets away.
+  std::error_code ignored;
+  if (fs::exists(*ledger, ignored)) {
+    if (const auto expected = expect_ledger(*ledger); !expected) return fail_of(expected.error());
+  }
   auto keys = store::KeyStore::open(*ledger);
   if (!keys) return fail_of(keys.error());
   const auto all = keys->list();

@@ -45,8 +45,7 @@ class Scheduler::Impl {
     std::uint64_t refused_at = 0;         // Count of settlements then.
   };
 
-  // account.cc
-  void on(const AccountOpened& event);
+  void on(const AccountOpened& event);  // account.cc
   void on(const AccountClosed& event);
   void on(const BudgetChanged& event);
   [[nodiscard]] Account* account(AccountId id);

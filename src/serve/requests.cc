@@ -50,6 +50,27 @@ std::vector<EndpointId> of_tier(const Config& config, const std::vector<Endpoint
   return result;
 }
 
+// Whether a local endpoint is among those that the model and the policy leave.
+bool has_local(const Config& config, const std::vector<EndpointId>& among,
+               std::string_view policy) {
+  for (const Tier tier : {Tier::kEdge, Tier::kCloud}) {
+    if (policy == (tier == Tier::kEdge ? "cloud" : "edge")) continue;
+    for (const EndpointId id : of_tier(config, among, tier)) {
+      if (config.endpoints[index_of(id)].endpoint.is_local) return true;
+    }
+  }
+  return false;
+}
+
+// What must be the same for two requests to be one: the body, and what headers say instead of it.
+std::string identity_of(const net::Request& request) {
+  std::string identity = request.body;
+  for (const auto& [name, value] : request.headers) {
+    if (name.starts_with("x-hybridflow-")) identity += "\n" + name + ":" + value;
+  }
+  return identity;
+}
+
 }  // namespace
 
 void Server::chat(const Ask& ask) {
@@ -101,7 +122,7 @@ std::optional<Problem> Server::begin(const Ask& ask, std::string_view path) {
                      "Idempotency-Key"};
     }
     const auto found = idempotency_.enter(fmt::format("{}/{}/{}", ask.caller.key, path, key),
-                                          request.body, unix_time(), own.responder);
+                                          identity_of(request), unix_time(), own.responder);
     if (found == Idempotency::Found::kKnown) return std::nullopt;
     if (found == Idempotency::Found::kConflict) {
       return Problem{422, "idempotency_key_reused",
@@ -135,7 +156,7 @@ std::optional<Problem> Server::check(const wire::HybridRequest& request,
                      "hybridflow.policy"};
     }
   }
-  if (request.extension.must_stay_local && !target.has_local) {
+  if (request.extension.must_stay_local && !has_local(service_->config, target.among, policy)) {
     return Problem{400, "privacy_local_impossible",
                    fmt::format("'{}' has no endpoint that is known to be local, but the request "
                                "must stay local.",

@@ -6,25 +6,21 @@
 namespace hf::serve {
 
 Targets::Targets(const Config& config) {
-  Target all{.among = {}, .goes_whole = false, .has_local = false, .is_endpoint = false};
-  Target edge{.among = {}, .goes_whole = true, .has_local = false, .is_endpoint = false};
+  Target all{.among = {}, .goes_whole = false, .is_endpoint = false};
+  Target edge{.among = {}, .goes_whole = true, .is_endpoint = false};
   Target cloud = edge;
   for (std::size_t i = 0; i < config.endpoints.size(); ++i) {
     const Endpoint& endpoint = config.endpoints[i].endpoint;
     Target& of_tier = endpoint.tier == Tier::kCloud ? cloud : edge;
     of_tier.among.push_back(static_cast<EndpointId>(i));
-    of_tier.has_local |= endpoint.is_local;
-    all.has_local |= endpoint.is_local;
   }
   add("hybrid/auto", std::move(all));
   if (!edge.among.empty()) add("hybrid/edge", std::move(edge));
   if (!cloud.among.empty()) add("hybrid/cloud", std::move(cloud));
   for (std::size_t i = 0; i < config.endpoints.size(); ++i) {
     const Endpoint& endpoint = config.endpoints[i].endpoint;
-    add(endpoint.name, {.among = {static_cast<EndpointId>(i)},
-                        .goes_whole = true,
-                        .has_local = endpoint.is_local,
-                        .is_endpoint = true});
+    add(endpoint.name,
+        {.among = {static_cast<EndpointId>(i)}, .goes_whole = true, .is_endpoint = true});
   }
 }
 

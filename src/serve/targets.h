@@ -15,7 +15,6 @@ namespace hf::serve {
 struct Target {
   std::vector<EndpointId> among;  // Only there; empty: anywhere.
   bool goes_whole = false;        // Not split unless the request asks for it.
-  bool has_local = false;         // One of them at least is local.
   bool is_endpoint = false;       // One by its own name: requests are passed on as they are.
 };
 

@@ -83,11 +83,14 @@ json::value value_of(std::string_view text) {
 }
 
 // The body goes before a header.
-void add_headers(const HeaderLines& headers, json::object& extension) {
+Fault add_headers(const HeaderLines& headers, json::object& extension) {
   constexpr std::string_view kPrefix = "x-hybridflow-";
   constexpr std::string_view kBudget = "budget_";
   for (const auto& [name, text] : headers) {
     if (!name.starts_with(kPrefix)) continue;
+    if (std::ranges::count(headers, name, &HeaderLines::value_type::first) > 1)
+      return RequestFault{fmt::format("The header '{}' is given twice.", name), name,
+                          "invalid_value"};
     std::string field = name.substr(kPrefix.size());
     std::ranges::replace(field, '-', '_');
     if (!field.starts_with(kBudget)) {
@@ -102,6 +105,7 @@ void add_headers(const HeaderLines& headers, json::object& extension) {
     json::object* const budget = extension["budget"].if_object();
     if (budget != nullptr && given(*budget, field) == nullptr) (*budget)[field] = value_of(text);
   }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -114,7 +118,7 @@ std::expected<RequestExtension, RequestFault> read_extension(const json::object&
   if (value != nullptr && !value->is_object())
     return std::unexpected(invalid_field("hybridflow", "an object"));
   if (value != nullptr) together = value->get_object();
-  add_headers(headers, together);
+  if (Fault fault = add_headers(headers, together)) return std::unexpected(*std::move(fault));
   if (together.empty()) return result;
   const json::object* const extension = &together;
   for (Fault fault :
