@@ -36,6 +36,12 @@ std::string_view data_of(std::string_view event) {
   return data;
 }
 
+// A request that is passed on may name what the endpoint does not have or does not give to
+// everybody: that says nothing of the endpoint to others.
+Failure failure_of_forward(int status) {
+  return status == 403 || status == 404 ? Failure::kRejected : failure_of_status(status);
+}
+
 }  // namespace
 
 ForwardCall::ForwardCall(net::HttpClient& client, net::Call call, Options options,
@@ -107,7 +113,7 @@ void ForwardCall::take_result(const net::CallResult& result) {
   if (result.status >= 300 || (is_whole && result.status < 200)) {
     listener_.on_error(head_, body_);
     const std::string said = wire::read_chat_error(body_);
-    return finish(failure_of_status(result.status),
+    return finish(failure_of_forward(result.status),
                   said.empty() ? fmt::format("HTTP {}", result.status)
                                : fmt::format("HTTP {}: {}", result.status, said));
   }

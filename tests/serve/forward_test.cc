@@ -150,6 +150,18 @@ TEST_F(ForwardTest, AFaultOfTheRequestIsShownAsTheEndpointPutsIt) {
   EXPECT_EQ(got->body, R"({"detail":"no such tool"})");
 }
 
+TEST_F(ForwardTest, WhatOneRequestIsRefusedDoesNotShutTheEndpointOutForOthers) {
+  int status = 404;
+  RawEndpoint endpoint(loop_, [&](const net::Request& request, const Answer& answer) {
+    if (status == 200) return answer_raw(request, answer);
+    answer->send(status, "application/json", R"({"error":{"message":"no"}})");
+  });
+  serve_raw(endpoint);
+  const std::string ask = R"({"model":"near","messages":[{"role":"user","content":"a"}]})";
+  for (status = 404; status != 200; status = status == 404 ? 403 : 200) post(ask);
+  EXPECT_EQ(post(ask)->status, 200);
+}
+
 TEST_F(ForwardTest, FailuresAreTriedAgainBeforeTheFirstByte) {
   int calls = 0;
   RawEndpoint endpoint(loop_, [&](const net::Request& request, const Answer& answer) {
