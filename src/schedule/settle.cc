@@ -119,13 +119,14 @@ void Scheduler::Impl::on(const CallFailed& event) {
   record.detail = event.detail;
   job.trouble =
       fmt::format("{}: {}", options_.endpoints[index_of(endpoint)].name, words_of(event.failure));
+  // Queries of others are told what is wrong with the endpoint, and nothing of this one's.
+  place.trouble = job.trouble;
   if (!event.detail.empty()) job.trouble += fmt::format(" ({})", event.detail);
   book(call, event.usage, event.billable);
   leave_place(call, CallStatus::kFailed);
   place.breaker.failed(now_, event.failure);
   if (rule_of(event.failure).is_load)
     place.concurrency.overloaded(now_, query.arrived + record.started);
-  place.trouble = job.trouble;
   ++job.failures;
   job.has_partial |= record.first_token && event.output_bytes > 0;
   calls_.erase(id);

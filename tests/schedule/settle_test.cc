@@ -276,6 +276,9 @@ TEST(Failures, OfTheEndpointTellLaterQueriesWhyNobodyAnswers) {
   h.arrive_whole({}, QueryId{2});
   EXPECT_EQ(h.only<FinishQuery>().outcome, Outcome::kUnavailable);
   EXPECT_THAT(h.record(QueryId{2}).trouble, HasSubstr("it refused the key"));
+  // What it said was about the first query, which may be somebody else's.
+  EXPECT_THAT(h.record().trouble, HasSubstr("what it said"));
+  EXPECT_THAT(h.record(QueryId{2}).trouble, testing::Not(HasSubstr("what it said")));
 }
 
 TEST(Failures, ThatShutAnEndpointOutSendThoseWhoWaitForItElsewhere) {
