@@ -193,13 +193,25 @@ std::expected<Access::Ticket, Problem> Access::admit(const Caller& caller, std::
 
 std::vector<Access::Account> Access::accounts(const Caller& caller) {
   std::vector<Account> result;
-  if (const store::Key* const key = key_of(caller)) static_cast<void>(payer_of(*key));
+  // A key that has not asked yet has no account: looking must not make one, which would write.
+  const store::Key* const key = key_of(caller);
+  if (key != nullptr && !payers_.contains(key->id)) {
+    const bool is_limited = key->usd || key->cloud_tokens;
+    const std::int64_t now = options_.unix_time();
+    Account& account = result.emplace_back();
+    account.name = fmt::format("key {}", key->name);
+    account.owner = key->name;
+    if (is_limited) account.scope = store::scope_of(*key, now);
+    account.state.usd_limit = key->usd;
+    account.state.cloud_tokens_limit = key->cloud_tokens;
+    account.renews_at = store::period_end(key->period, now);
+  }
   const auto add = [&](const Payer& payer) {
     if (!may_see(caller, payer.description.owner)) return;
     Account& account = result.emplace_back(payer.description);
     account.state = runtime_->account_state(payer.account);
   };
-  for (const auto& [key, payer] : payers_) {
+  for (const auto& [id, payer] : payers_) {
     if (payer) add(*payer);
   }
   for (const auto& [name, payer] : sessions_) add(*payer);

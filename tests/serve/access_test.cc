@@ -193,6 +193,16 @@ TEST_F(AccessTest, DollarsOfAPeriodAreNeverOverspentAndSurviveTheServer) {
   EXPECT_EQ(whole(ask(secret, R"(,"max_tokens":100)"))->status, 402);
 }
 
+TEST_F(AccessTest, ABudgetCanBeSeenBeforeTheFirstRequestAndNothingIsWrittenForIt) {
+  ScriptedEndpoint endpoint(loop_, answer_seven);
+  const std::string secret = add({.name = "alice", .usd = PicoUsd(kPicoPerUsd)});
+  serve_with_keys(endpoint);
+  const auto budgets = as(secret, "GET", "/v1/budgets");
+  EXPECT_EQ(budgets->at("data.0.scope"), "key:alice#1:2027-01");
+  EXPECT_EQ(budgets->at("data.0.usd.left"), "1");
+  EXPECT_TRUE(server_->runtime().durable_budgets()->scopes.empty());
+}
+
 TEST_F(AccessTest, AHigherLimitCountsWithoutARestart) {
   ScriptedEndpoint endpoint(loop_, answer_seven);
   const std::string secret = add({.name = "alice", .usd = PicoUsd(0)});
