@@ -26,6 +26,10 @@ def is_there():
 
 @unittest.skipUnless(is_there(), f"{MODEL} or the engine is not there")
 class Model(ClientCase):
+    def command(self, *arguments, **options):
+        # A model on a busy machine takes its time.
+        return super().command(*arguments, **{"timeout": 240, **options})
+
     def setUp(self):
         super().setUp()
         self.serve(config=self.config(CONFIG))
