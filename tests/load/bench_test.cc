@@ -127,10 +127,13 @@ TEST_F(BenchTest, AGatewayFromElsewhereIsMeasuredWithoutItsCosts) {
 }
 
 TEST_F(BenchTest, AGatewayThatDoesNotStartIsQuoted) {
-  options_.program = program("echo first >&2; echo the port is taken >&2; exit 1");
+  const std::string has_keys = "if [ \"$1\" = keys ]; then echo hf-key; exit 0; fi; ";
+  options_.program = program(has_keys + "echo first >&2; echo the port is taken >&2; exit 1");
   EXPECT_THAT(complaint(), HasSubstr("did not start: the port is taken"));
-  options_.program = program("exit 1");
+  options_.program = program(has_keys + "exit 1");
   EXPECT_THAT(complaint(), HasSubstr("it said nothing"));
+  options_.program = program("echo no store >&2; exit 1");
+  EXPECT_THAT(complaint(), HasSubstr("No key could be made: no store"));
 }
 
 TEST_F(BenchTest, AGatewayThatAnswersSomethingElseIsQuoted) {
