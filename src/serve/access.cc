@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 namespace hf::serve {
@@ -20,10 +21,23 @@ std::string_view secret_in(const net::Request& request) {
 }  // namespace
 
 void Access::pay_at(Runtime& runtime, Terms terms) {
+  close_accounts();
   runtime_ = &runtime;
   terms_ = std::move(terms);
+}
+
+// Those that nobody uses end at once, others with their last run.
+void Access::close_accounts() {
+  for (auto& [name, session] : sessions_) set_aside(session);
   payers_.clear();
-  sessions_.clear();
+}
+
+void Access::set_aside(Session& session) {
+  if (!session.payer) return;
+  const BudgetState state = session.payer->runtime_.account_state(session.payer->account);
+  session.spent += state.spent;
+  session.spent += state.held;
+  session.payer.reset();
 }
 
 // A store that fails leaves things as they are: nobody gets in who could not before.
@@ -40,12 +54,9 @@ void Access::refresh() {
   if (!ring || !all) return;
   ring_ = *std::move(ring);
   is_closed_ = is_closed_ || !all->empty();
-  payers_.clear();  // Limits may have changed: the next request defines them anew.
-}
-
-bool Access::is_closed() {
-  refresh();
-  return is_closed_;
+  keys_.clear();
+  for (const auto& entry : ring_.entries()) keys_.emplace(entry.key.id, &entry.key);
+  close_accounts();  // Limits may have changed: the next request defines them anew.
 }
 
 std::expected<Caller, Problem> Access::enter(const net::Request& request) {
@@ -62,9 +73,8 @@ std::expected<Caller, Problem> Access::enter(const net::Request& request) {
 }
 
 const store::Key* Access::key_of(const Caller& caller) const {
-  const auto found = std::ranges::find_if(
-      ring_.entries(), [&](const auto& entry) { return entry.key.id == caller.key; });
-  return found == ring_.entries().end() ? nullptr : &found->key;
+  const auto found = keys_.find(caller.key);
+  return found == keys_.end() ? nullptr : found->second;
 }
 
 bool Access::may_name(const Caller& caller, std::string_view model) {
@@ -118,7 +128,10 @@ std::expected<std::shared_ptr<Access::Payer>, Problem> Access::payer_of(const st
   const bool is_limited = key.usd || key.cloud_tokens;
   const std::string scope = is_limited ? store::scope_of(key, now) : "";
   auto& payer = payers_[key.id];
-  if (payer && payer->description.scope == scope) return payer;
+  if (payer && payer->description.scope == scope) {
+    payer->used_at = now;
+    return payer;
+  }
   AccountSpec spec{.name = fmt::format("key {}", key.name)};
   if (is_limited) spec.scope = store::scope_spec(key, now, terms_.scope);
   // A durable scope knows the one above it by itself.
@@ -131,6 +144,7 @@ std::expected<std::shared_ptr<Access::Payer>, Problem> Access::payer_of(const st
                         .scope = scope,
                         .state = {},
                         .renews_at = store::period_end(key.period, now)};
+  payer->used_at = now;
   return payer;
 }
 
@@ -142,25 +156,48 @@ std::expected<std::shared_ptr<Access::Payer>, Problem> Access::session_payer(
     if (!found) return found;
     above = *found;
   }
-  auto& payer = sessions_[{caller.key, session}];
-  if (!payer || payer->above != above) {
+  Session& entry = sessions_[{caller.key, session}];
+  if (entry.payer && entry.payer->above != above) set_aside(entry);
+  if (!entry.payer) {
     const std::string name = fmt::format("session {}", session);
-    auto opened = open(
-        *runtime_,
-        {.name = name, .limits = terms_.session, .parent = above ? above->account : AccountId{}});
+    Budget limits = terms_.session;
+    if (limits.usd) limits.usd = std::max(*limits.usd - entry.spent.usd, PicoUsd(0));
+    if (limits.cloud_tokens) {
+      limits.cloud_tokens = std::max(*limits.cloud_tokens - entry.spent.cloud_tokens, Tokens(0));
+    }
+    auto opened =
+        open(*runtime_,
+             {.name = name, .limits = limits, .parent = above ? above->account : AccountId{}});
     if (!opened) return opened;
-    payer = *opened;
-    payer->above = above;
-    payer->description = {
+    entry.payer = *opened;
+    entry.payer->above = above;
+    entry.payer->description = {
         .name = name, .owner = caller.name, .scope = "", .state = {}, .renews_at = {}};
   }
-  payer->used = ++admissions_;
-  const std::shared_ptr<Payer> result = payer;
+  entry.used = ++admissions_;
+  const std::shared_ptr<Payer> result = entry.payer;
   if (sessions_.size() > options_.sessions_max) {
-    sessions_.erase(std::ranges::min_element(sessions_, {},
-                                             [](const auto& each) { return each.second->used; }));
+    sessions_.erase(
+        std::ranges::min_element(sessions_, {}, [](const auto& each) { return each.second.used; }));
   }
   return result;
+}
+
+bool Access::give_back_idle(Duration idle) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(idle).count();
+  const std::int64_t oldest = options_.unix_time() - seconds;
+  const auto leases = [](const Payer& payer) { return !payer.description.scope.empty(); };
+  for (auto& [name, session] : sessions_) {
+    const Payer* const payer = session.payer.get();
+    const bool is_meant = payer != nullptr && payer->above && leases(*payer->above);
+    if (is_meant && session.payer.use_count() == 1 && payer->above->used_at <= oldest)
+      set_aside(session);
+  }
+  std::erase_if(payers_, [&](const auto& each) {
+    const auto& payer = each.second;
+    return !payer || (leases(*payer) && payer.use_count() == 1 && payer->used_at <= oldest);
+  });
+  return std::ranges::any_of(payers_, [&](const auto& each) { return leases(*each.second); });
 }
 
 std::expected<Access::Ticket, Problem> Access::admit(const Caller& caller, std::string_view model,
@@ -214,7 +251,16 @@ std::vector<Access::Account> Access::accounts(const Caller& caller) {
   for (const auto& [id, payer] : payers_) {
     if (payer) add(*payer);
   }
-  for (const auto& [name, payer] : sessions_) add(*payer);
+  for (const auto& [name, session] : sessions_) {
+    if (!session.payer) continue;
+    const std::size_t before = result.size();
+    add(*session.payer);
+    if (result.size() == before) continue;
+    BudgetState& state = result.back().state;
+    state.spent += session.spent;
+    state.usd_limit = terms_.session.usd;
+    state.cloud_tokens_limit = terms_.session.cloud_tokens;
+  }
   return result;
 }
 

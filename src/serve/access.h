@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -49,8 +50,6 @@ class Access {
 
   // By the request's headers. 401: no key that is known.
   std::expected<Caller, Problem> enter(const net::Request& request);
-  // Whether keys are asked for.
-  [[nodiscard]] bool is_closed();
 
   // The right to one run: holds a place of the key's as long as it lives.
   class Ticket {
@@ -80,6 +79,9 @@ class Access {
     std::optional<std::int64_t> renews_at;
   };
   std::vector<Account> accounts(const Caller& caller);
+  // Closes the accounts of keys that lease, if nobody has used them for so long. Whether there are
+  // more that do.
+  bool give_back_idle(Duration idle);
   // When the period of the scope that refused is over.
   [[nodiscard]] std::optional<std::int64_t> renewal_of(std::string_view scope);
 
@@ -95,6 +97,12 @@ class Access {
     const AccountId account;
     Account description = {};
     std::shared_ptr<Payer> above = {};
+    std::int64_t used_at = 0;  // Unix seconds.
+  };
+  // It outlives its account, which goes when that of its key changes.
+  struct Session {
+    std::shared_ptr<Payer> payer = {};
+    Amounts spent = {};      // In accounts before the present one, what they held included.
     std::uint64_t used = 0;  // Number of the latest admission.
   };
   // What a key does at the moment; it outlives changes of the key.
@@ -105,6 +113,8 @@ class Access {
   };
 
   void refresh();
+  void close_accounts();
+  static void set_aside(Session& session);
   [[nodiscard]] const store::Key* key_of(const Caller& caller) const;
   std::expected<std::shared_ptr<Payer>, Problem> payer_of(const store::Key& key);
   std::expected<std::shared_ptr<Payer>, Problem> session_payer(const Caller& caller,
@@ -118,11 +128,12 @@ class Access {
   Runtime* runtime_ = nullptr;
   Terms terms_;
   store::KeyRing ring_;
+  std::unordered_map<std::int64_t, const store::Key*> keys_;  // Of the ring, by id.
   bool is_closed_ = false;
   std::int64_t looked_at_ = -1;  // Unix seconds of the last look at the store.
   std::map<std::int64_t, Traffic> traffic_;
   std::map<std::int64_t, std::shared_ptr<Payer>> payers_;  // By key.
-  std::map<std::pair<std::int64_t, std::string>, std::shared_ptr<Payer>> sessions_;
+  std::map<std::pair<std::int64_t, std::string>, Session> sessions_;
   std::uint64_t admissions_ = 0;
 };
 

@@ -51,17 +51,8 @@ void ChatRun::on_answer_text(std::string_view text) {
   write(piece);
 }
 
-// What has been sent cannot be taken back, and no client could tell the new text from the old.
 void ChatRun::on_answer_restart() {
-  if (!has_text_ || !responder_) return;
-  const Problem problem{
-      502, "answer_restarted",
-      "The endpoint failed in the middle of the answer; what was streamed is not complete. Send "
-      "the request again.",
-      ""};
-  responder_->write(wire::sse_frame(error_json(problem)));
-  responder_->end();
-  abandon();
+  if (has_text_ && responder_) break_off_restarted();
 }
 
 void ChatRun::answer(const Receipt& receipt) {
@@ -103,8 +94,7 @@ void ChatRun::answer_whole(const Receipt& receipt) {
 void ChatRun::fail(const Receipt& receipt) {
   const Problem problem = problem_of(receipt.record);
   if (!has_begun_) return refuse(*responder_, problem, headers(receipt));
-  responder_->write(wire::sse_frame(error_json(problem)));
-  responder_->end();
+  break_off(problem);
 }
 
 }  // namespace hf::serve

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "wire/chat.h"
 #include "wire/hybrid_reply.h"
 #include "wire/run_events.h"
 
@@ -58,6 +59,19 @@ void ClientRun::on_change(const RunRecord& record) {
 void ClientRun::abandon() {
   responder_.reset();
   if (hooks_.give_up) std::exchange(hooks_.give_up, nullptr)();
+}
+
+void ClientRun::break_off(const Problem& problem) {
+  responder_->write(wire::sse_frame(error_json(problem)));
+  responder_->end();
+}
+
+void ClientRun::break_off_restarted() {
+  break_off({502, "answer_restarted",
+             "The endpoint failed in the middle of the answer; what was streamed is not complete. "
+             "Send the request again.",
+             ""});
+  abandon();
 }
 
 void ClientRun::on_finish(const Receipt& receipt) {

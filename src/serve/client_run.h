@@ -63,6 +63,11 @@ class ClientRun : public QueryListener {
   virtual void show(std::string_view /*event*/) {}
 
   void abandon();
+  // Ends a stream whose head has left with an error.
+  void break_off(const Problem& problem);
+  // An answer that has begun is begun anew: what was streamed cannot be taken back, and no client
+  // could tell the new from the old.
+  void break_off_restarted();
   [[nodiscard]] Problem problem_of(const RunRecord& record) const;
 
   std::shared_ptr<net::Responder> responder_;  // Null once the client has all it will get.
@@ -74,7 +79,6 @@ class ClientRun : public QueryListener {
   const std::vector<EndpointConfig>& endpoints_;
   Hooks hooks_;
   RunFeed feed_;
-  std::size_t ended_calls_ = 0;
   std::vector<bool> is_told_;  // By call: that it is over.
 };
 

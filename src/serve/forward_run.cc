@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "wire/chat.h"
 #include "wire/hybrid_reply.h"
 
 namespace hf::serve {
@@ -14,6 +13,12 @@ net::Headers ForwardRun::headers() const {
   std::erase_if(headers,
                 [](const auto& header) { return header.first.starts_with("retry-after"); });
   return headers;
+}
+
+net::Headers ForwardRun::headers(const Receipt& receipt) const {
+  net::Headers all = headers();
+  for (auto& header : wire::summary_headers(receipt)) all.push_back(std::move(header));
+  return all;
 }
 
 void ForwardRun::on_forward_head(EndpointId /*endpoint*/, const net::CallHead& head) {
@@ -42,17 +47,8 @@ void ForwardRun::on_forward_error(const net::CallHead& head, std::string_view bo
   is_failure_ = true;
 }
 
-// What has been sent cannot be taken back, and no client could tell the new bytes from the old.
 void ForwardRun::on_answer_restart() {
-  if (!has_begun_ || !responder_) return;
-  const Problem problem{
-      502, "answer_restarted",
-      "The endpoint failed in the middle of the answer; what was streamed is not complete. Send "
-      "the request again.",
-      ""};
-  responder_->write(wire::sse_frame(error_json(problem)));
-  responder_->end();
-  abandon();
+  if (has_begun_ && responder_) break_off_restarted();
 }
 
 void ForwardRun::answer(const Receipt& receipt) {
@@ -60,13 +56,11 @@ void ForwardRun::answer(const Receipt& receipt) {
                                           &CallRecord::status) != receipt.record.calls.end();
   if (is_answered(receipt.record) && is_whole) {
     if (options_.is_streamed) return responder_->end();
-    net::Headers all = headers();
-    for (auto& header : wire::summary_headers(receipt)) all.push_back(std::move(header));
     if (options_.adds_summary && body_.ends_with('}')) {
       body_ =
           wire::with_summary(std::move(body_), wire::write_run_summary(receipt, options_.lowered));
     }
-    return responder_->send(head_.status, head_.content_type, std::move(body_), std::move(all));
+    return responder_->send(head_.status, head_.content_type, std::move(body_), headers(receipt));
   }
   // Half of a stream is an answer to a person, but not to a program.
   const Problem problem =
@@ -74,16 +68,12 @@ void ForwardRun::answer(const Receipt& receipt) {
           ? Problem{504, "deadline_exceeded",
                     "The deadline passed before the endpoint's answer was complete.", ""}
           : problem_of(receipt.record);
-  if (has_begun_) {
-    responder_->write(wire::sse_frame(error_json(problem)));
-    return responder_->end();
-  }
+  if (has_begun_) return break_off(problem);
   // A fault of the request is the client's to see as the endpoint puts it.
   const bool is_clients =
       head_.status >= 400 && head_.status < 500 && head_.status != 401 && head_.status != 403;
   if (is_failure_ && is_clients && problem.status == 502) {
-    net::Headers all = headers();
-    for (auto& header : wire::summary_headers(receipt)) all.push_back(std::move(header));
+    net::Headers all = headers(receipt);
     if (head_.status == 429) all.emplace_back("Retry-After", "1");
     return responder_->send(head_.status, head_.content_type, std::move(body_), std::move(all));
   }

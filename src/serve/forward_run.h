@@ -22,7 +22,9 @@ class ForwardRun final : public ClientRun {
 
  private:
   void answer(const Receipt& receipt) override;
+  // Of the endpoint's answer; with those of the run, once it is over.
   [[nodiscard]] net::Headers headers() const;
+  [[nodiscard]] net::Headers headers(const Receipt& receipt) const;
 
   net::CallHead head_;
   std::string body_;  // Of a whole answer, or of the last failure.

@@ -5,6 +5,11 @@
 #include <vector>
 
 namespace hf::serve {
+namespace {
+
+constexpr std::string_view kErrorEvent = R"(data: {"error":)";
+
+}  // namespace
 
 // An answer so far, and those who wait for the rest.
 class Idempotency::Record {
@@ -40,6 +45,7 @@ class Idempotency::Record {
   void write(std::string_view bytes) {
     std::erase_if(followers_, [&](const auto& each) { return !each->write(bytes); });
     body_ += bytes;
+    is_broken_ |= bytes.starts_with(kErrorEvent);
   }
   void end() {
     for (const auto& each : followers_) each->end();
@@ -60,7 +66,7 @@ class Idempotency::Record {
   }
   void end_record() {
     is_over_ = true;
-    is_dead_ = status_ >= 400;
+    is_dead_ = status_ >= 400 || is_broken_;
     followers_.clear();
   }
 
@@ -72,6 +78,7 @@ class Idempotency::Record {
   std::string body_;
   bool is_whole_ = false;
   bool is_over_ = false;
+  bool is_broken_ = false;  // It is a stream that ended with an error.
   bool is_dead_ = false;
   std::vector<std::shared_ptr<net::Responder>> followers_;
 };

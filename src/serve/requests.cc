@@ -186,17 +186,21 @@ void Server::start(wire::HybridRequest request, const Target& target, const Ask&
                              .adds_summary = !target.is_endpoint,
                              .lowered = {}};
   const std::string run = options.run;
-  wire::HybridRequest asked = request;
-  UserQuery query = query_of(std::move(request), target, options.lowered);
+  UserQuery query = query_of(request, target, options.lowered);
+  if (is_forwarded) {
+    forward(query, std::move(request), ask, path);
+  } else {
+    write_prompt(query, std::move(request), options.lowered);
+  }
   query.run = run;
   query.account = ticket.account();
-  if (is_forwarded) forward(query, asked, ask, path);
 
   Run& entry = runs_[run];
   entry.service = service_;
   entry.caller = ask.caller;
   entry.ticket = std::move(ticket);
   entry.question = query.question;
+  entry.is_forwarded = is_forwarded;
   ClientRun::Hooks hooks{.give_up = [this, run] { cancel(run); },
                          .done = [this, run](const Receipt& receipt) { finish(run, receipt); },
                          .renews_in =
@@ -215,7 +219,7 @@ void Server::start(wire::HybridRequest request, const Target& target, const Ask&
   entry.query = service_->runtime->submit(std::move(query), *entry.client);
 }
 
-UserQuery Server::query_of(wire::HybridRequest request, const Target& target,
+UserQuery Server::query_of(const wire::HybridRequest& request, const Target& target,
                            std::vector<std::string>& lowered) const {
   const Config& config = service_->config;
   const wire::RequestExtension& extension = request.extension;
@@ -232,12 +236,13 @@ UserQuery Server::query_of(wire::HybridRequest request, const Target& target,
         of_tier(config, target.among, extension.policy == "edge" ? Tier::kEdge : Tier::kCloud);
   }
   query.plan = extension.plan.value_or(target.goes_whole ? PlanMode::kNever : PlanMode::kAuto);
-  if (target.is_endpoint || !request.passed_on_for.empty()) {
-    query.plan = PlanMode::kNever;
-    query.question = std::move(request.question);
-    return query;
-  }
-  std::optional<Tokens> answer_tokens = config.answer_tokens_max;
+  return query;
+}
+
+// What this program itself makes prompts of.
+void Server::write_prompt(UserQuery& query, wire::HybridRequest request,
+                          std::vector<std::string>& lowered) const {
+  std::optional<Tokens> answer_tokens = service_->config.answer_tokens_max;
   lower(answer_tokens, request.chat.max_tokens, "max_tokens", lowered);
   query.style = {.max_tokens = answer_tokens,
                  .temperature = request.chat.temperature,
@@ -247,14 +252,15 @@ UserQuery Server::query_of(wire::HybridRequest request, const Target& target,
   query.seed = request.chat.seed.value_or(0);
   query.question = request.chat.messages.back().content;
   query.messages = std::move(request.chat.messages);
-  return query;
 }
 
 // The request as it came. Where money counts, what the books need is put in: a cap of the answer,
 // and that the end of a stream tells its usage.
-void Server::forward(UserQuery& query, const wire::HybridRequest& request, const Ask& ask,
+void Server::forward(UserQuery& query, wire::HybridRequest request, const Ask& ask,
                      std::string_view path) const {
   const Config& config = service_->config;
+  query.plan = PlanMode::kNever;
+  query.question = std::move(request.question);
   const auto is_metered = [&](EndpointId id) {
     const Endpoint& endpoint = config.endpoints[index_of(id)].endpoint;
     return endpoint.tier == Tier::kCloud && (endpoint.is_local || !query.local_only);
@@ -280,7 +286,7 @@ void Server::forward(UserQuery& query, const wire::HybridRequest& request, const
 // A row of the history costs more than passing a request on: of those, what is beyond is only
 // counted. Nothing can be learned from them.
 bool Server::may_keep(const Run& run) {
-  if (dynamic_cast<const ForwardRun*>(run.client.get()) == nullptr) return true;
+  if (!run.is_forwarded) return true;
   const std::int64_t now = unix_time();
   if (std::exchange(kept_in_, now) != now) kept_count_ = 0;
   if (kept_count_ >= kPassedOnKept) {
@@ -289,6 +295,15 @@ bool Server::may_keep(const Run& run) {
   }
   ++kept_count_;
   return true;
+}
+
+// Other processes may want what idle keys have leased.
+void Server::sweep_later() {
+  if (sweep_) return;
+  sweep_ = loop_.at(loop_.now() + options_.idle, [this] {
+    const auto done = std::move(sweep_);
+    if (access_.give_back_idle(options_.idle)) sweep_later();
+  });
 }
 
 void Server::finish(const std::string& run, const Receipt& receipt) {
@@ -305,6 +320,7 @@ void Server::finish(const std::string& run, const Receipt& receipt) {
         {.receipt = kept, .question = entry.question, .key = entry.caller.name, .at = unix_time()});
   }
   over.mapped().ticket = {};
+  if (entry.caller.key != 0) sweep_later();
   // In a later turn: its own function is on the stack.
   loop_.post([dead = std::move(over)] {});
   tell_if_idle();

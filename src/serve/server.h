@@ -39,8 +39,9 @@ struct ServerOptions {
   bool is_for_this_machine = false;
   std::size_t receipts_max = 1000;
   std::size_t receipt_bytes_max = 64 * 1024 * 1024;
-  store::KeyStore* keys = nullptr;  // Null: everybody may ask. Must outlive the server.
-  RunKeeper* keeper = nullptr;      // Null: runs are not kept. Must outlive the server.
+  Duration idle = std::chrono::seconds(10);  // Until a key's unused lease is given back.
+  store::KeyStore* keys = nullptr;           // Null: everybody may ask. Must outlive the server.
+  RunKeeper* keeper = nullptr;               // Null: runs are not kept. Must outlive the server.
 };
 
 class Server {
@@ -83,6 +84,7 @@ class Server {
     Access::Ticket ticket;
     QueryId query{};
     std::string question;
+    bool is_forwarded = false;
     std::unique_ptr<ClientRun> client;
   };
   struct Ask {
@@ -121,12 +123,15 @@ class Server {
   std::optional<Problem> check(const wire::HybridRequest& request, const Target& target) const;
   void start(wire::HybridRequest request, const Target& target, const Ask& ask,
              Access::Ticket ticket, std::string_view path);
-  [[nodiscard]] UserQuery query_of(wire::HybridRequest request, const Target& target,
+  [[nodiscard]] UserQuery query_of(const wire::HybridRequest& request, const Target& target,
                                    std::vector<std::string>& lowered) const;
-  void forward(UserQuery& query, const wire::HybridRequest& request, const Ask& ask,
+  void write_prompt(UserQuery& query, wire::HybridRequest request,
+                    std::vector<std::string>& lowered) const;
+  void forward(UserQuery& query, wire::HybridRequest request, const Ask& ask,
                std::string_view path) const;
   void finish(const std::string& run, const Receipt& receipt);
   bool may_keep(const Run& run);
+  void sweep_later();
 
   // runs.cc
   void list_runs(const Ask& ask);
@@ -147,6 +152,7 @@ class Server {
   RunBook book_;
   std::int64_t kept_in_ = 0;      // The second in which
   std::uint32_t kept_count_ = 0;  // so many runs that were passed on went to the history.
+  std::unique_ptr<net::EventLoop::Timer> sweep_;  // While something may have to be given back.
   bool is_draining_ = false;
   std::move_only_function<void()> idle_;  // To be called when nothing runs any more.
 };

@@ -4,8 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "server_fixture.h"
 #include "store/key_store.h"
 
@@ -15,29 +13,16 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-void answer_seven(const Asked&, const Answer& answer) {
-  stream(*answer, "It is 7.");
-}
-
 class AccessTest : public ServerTest {
  protected:
-  AccessTest()
-      : folder_(std::filesystem::temp_directory_path() /
-                ("hf-access-" + std::to_string(::getpid()) + "-" +
-                 testing::UnitTest::GetInstance()->current_test_info()->name())) {
-    std::filesystem::create_directories(folder_);
-    keys_ = std::make_unique<store::KeyStore>(*store::KeyStore::open(ledger()));
-  }
-  ~AccessTest() override {
-    server_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-  [[nodiscard]] std::filesystem::path ledger() const { return folder_ / "ledger.db"; }
+  AccessTest() : keys_(std::make_unique<store::KeyStore>(*store::KeyStore::open(ledger()))) {}
+  ~AccessTest() override { server_.reset(); }
+  [[nodiscard]] std::filesystem::path ledger() const { return folder_.file("ledger.db"); }
 
   std::string add(store::KeySpec spec) { return keys_->add(spec, kNow)->secret; }
 
-  void serve_with_keys(ScriptedEndpoint& endpoint,
-                       const std::function<void(Config&)>& change = {}) {
+  void serve_with_keys(ScriptedEndpoint& endpoint, const std::function<void(Config&)>& change = {},
+                       Duration idle = 10s) {
     Config config;
     config.endpoints = {remote("edge", Tier::kEdge, endpoint),
                         remote("cloud", Tier::kCloud, endpoint)};
@@ -48,8 +33,9 @@ class AccessTest : public ServerTest {
     options.opens_ledger = true;
     auto made = Runtime::create(loop_, config, options);
     ASSERT_TRUE(made.has_value()) << made.error().message;
-    server_ = std::make_unique<Server>(loop_, *std::move(made), config,
-                                       ServerOptions{.started = kNow, .keys = keys_.get()});
+    server_ =
+        std::make_unique<Server>(loop_, *std::move(made), config,
+                                 ServerOptions{.started = kNow, .idle = idle, .keys = keys_.get()});
   }
 
   std::shared_ptr<Got> as(const std::string& secret, std::string_view method, std::string_view path,
@@ -73,7 +59,7 @@ class AccessTest : public ServerTest {
   }
 
   static constexpr std::int64_t kNow = 1'800'000'000;  // 2027-01-15.
-  const std::filesystem::path folder_;
+  const TestFolder folder_;
   std::unique_ptr<store::KeyStore> keys_;
 };
 
@@ -246,6 +232,35 @@ TEST_F(AccessTest, ASessionSpendsFromItsOwnBudgetAndFromItsKeys) {
   EXPECT_EQ(whole(ask(secret, kFirst))->at("error.hybridflow.scope"), "session s1");
   EXPECT_EQ(whole(ask(secret, R"(,"max_tokens":50,"hybridflow":{"session":"s2"})"))->status, 200);
   EXPECT_THAT(as(secret, "GET", "/v1/budgets")->body, HasSubstr("session s2"));
+}
+
+TEST_F(AccessTest, ASessionIsNotRenewedByAChangeOfItsKey) {
+  ScriptedEndpoint endpoint(loop_, answer_seven);
+  const std::string secret = add({.name = "alice"});
+  serve_with_keys(
+      endpoint, [](Config& config) { config.serve.session.usd = PicoUsd(kPicoPerUsd / 1000 * 6); });
+  constexpr std::string_view kSession = R"(,"max_tokens":50,"hybridflow":{"session":"s1"})";
+  while (whole(ask(secret, kSession))->status == 200) {
+  }
+  ASSERT_TRUE(
+      keys_->set("alice", [](store::KeySpec& spec) { spec.usd = PicoUsd(kPicoPerUsd); }, kNow));
+  // Once the key has a budget the change is known.
+  turn_until(loop_, [&] {
+    return as(secret, "GET", "/v1/budgets")->body.contains("key:alice#1:2027-01");
+  });
+  EXPECT_EQ(whole(ask(secret, kSession))->at("error.hybridflow.scope"), "session s1");
+}
+
+TEST_F(AccessTest, AKeyThatIsIdleGivesBackWhatItHasLeased) {
+  ScriptedEndpoint endpoint(loop_, answer_seven);
+  const std::string secret = add({.name = "alice", .usd = PicoUsd(kPicoPerUsd)});
+  serve_with_keys(endpoint, {}, Duration(0));
+  EXPECT_EQ(whole(ask(secret, R"(,"hybridflow":{"session":"s1"})"))->status, 200);
+  turn_until(loop_, [&] { return server_->runtime().durable_budgets()->leases.empty(); });
+  const auto budgets = as(secret, "GET", "/v1/budgets");
+  EXPECT_EQ(budgets->at("data.0.usd.spent"), "0.000272");
+  EXPECT_EQ(budgets->at("data.0.usd.held"), "0");
+  EXPECT_EQ(whole(ask(secret))->status, 200);
 }
 
 }  // namespace

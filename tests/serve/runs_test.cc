@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "server_fixture.h"
 
 namespace hf::serve {
@@ -13,26 +11,15 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-void answer_seven(const Asked&, const Answer& answer) {
-  stream(*answer, "It is 7.");
-}
-
 class RunsTest : public ServerTest {
  protected:
-  RunsTest()
-      : folder_(std::filesystem::temp_directory_path() /
-                ("hf-runs-" + std::to_string(::getpid()) + "-" +
-                 testing::UnitTest::GetInstance()->current_test_info()->name())) {
-    std::filesystem::create_directories(folder_);
-  }
   ~RunsTest() override {
     server_.reset();
     keeper_.reset();
-    std::filesystem::remove_all(folder_);
   }
   void serve_kept(ScriptedEndpoint& endpoint) {
     server_.reset();
-    keeper_ = std::make_unique<RunKeeper>(loop_, *store::RunStore::open(folder_ / "history.db"),
+    keeper_ = std::make_unique<RunKeeper>(loop_, *store::RunStore::open(folder_.file("history.db")),
                                           HistoryConfig{}, "");
     serve_pair(endpoint, {}, {.started = 1'800'000'000, .keeper = keeper_.get()});
   }
@@ -62,7 +49,7 @@ class RunsTest : public ServerTest {
     return got;
   }
 
-  const std::filesystem::path folder_;
+  const TestFolder folder_;
   std::unique_ptr<RunKeeper> keeper_;
 };
 
@@ -190,6 +177,22 @@ TEST_F(RunsTest, AFailureIsNotRepeated) {
   EXPECT_EQ(whole(repeat("k1"))->status, 502);
   works = true;
   EXPECT_EQ(whole(repeat("k1"))->status, 200);
+}
+
+TEST_F(RunsTest, AStreamThatBrokeOffIsNotRepeated) {
+  bool works = false;
+  ScriptedEndpoint endpoint(loop_, [&](const Asked& asked, const Answer& answer) {
+    if (works) return answer_seven(asked, answer);
+    begin_stream(*answer);
+    answer->write(text_frame("It"));
+    works = true;
+    answer->end();
+  });
+  serve_kept(endpoint);
+  const auto broken = over(repeat("k1", "How many?", R"(,"stream":true)"));
+  EXPECT_THAT(broken->body, HasSubstr("answer_restarted"));
+  const auto again = over(repeat("k1", "How many?", R"(,"stream":true)"));
+  EXPECT_THAT(again->body, HasSubstr("[DONE]"));
 }
 
 TEST_F(RunsTest, AreCounted) {

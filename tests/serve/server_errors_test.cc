@@ -11,10 +11,6 @@ namespace {
 
 using testing::HasSubstr;
 
-void answer_seven(const Asked&, const Answer& answer) {
-  stream(*answer, "It is 7.");
-}
-
 class ErrorsTest : public ServerTest {
  protected:
   void expect(const Got& got, int status, std::string_view code, std::string_view type) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +65,30 @@ struct Got {
     }
     return value.is_string() ? std::string(value.get_string()) : wire::to_text(value);
   }
+};
+
+// The usual endpoint.
+inline void answer_seven(const Asked&, const Answer& answer) {
+  stream(*answer, "It is 7.");
+}
+
+// A folder of the running test's own.
+class TestFolder {
+ public:
+  TestFolder()
+      : path_(std::filesystem::temp_directory_path() /
+              ("hf-serve-" + std::to_string(::getpid()) + "-" +
+               testing::UnitTest::GetInstance()->current_test_info()->name())) {
+    std::filesystem::create_directories(path_);
+  }
+  ~TestFolder() { std::filesystem::remove_all(path_); }
+  TestFolder(const TestFolder&) = delete;
+  TestFolder& operator=(const TestFolder&) = delete;
+
+  [[nodiscard]] std::filesystem::path file(const char* name) const { return path_ / name; }
+
+ private:
+  const std::filesystem::path path_;
 };
 
 class KeepingResponder final : public net::Responder {

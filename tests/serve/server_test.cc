@@ -15,10 +15,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-void answer_seven(const Asked&, const Answer& answer) {
-  stream(*answer, "It is 7.");
-}
-
 TEST_F(ServerTest, AnswersWholeWithUsageAndTheSummaryTwice) {
   ScriptedEndpoint endpoint(loop_, answer_seven);
   serve_pair(endpoint, [](Config& config) { config.query_budget.usd = PicoUsd(kPicoPerUsd); });
