@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cmath>
 #include <compare>
 #include <cstdint>
 
@@ -43,11 +44,24 @@ using PicoUsd = Quantity<struct PicoUsdTag>;
 
 inline constexpr std::int64_t kPicoPerUsd = 1'000'000'000'000;
 
+// Dollars as a number, for people and files: exact to 15 digits, and never for sums.
+constexpr double to_usd(PicoUsd usd) {
+  return static_cast<double>(usd.count()) / static_cast<double>(kPicoPerUsd);
+}
+// Rounded to the nearest. REQUIRES: |usd| < 9e6.
+inline PicoUsd from_usd(double usd) {
+  return PicoUsd(std::llround(usd * static_cast<double>(kPicoPerUsd)));
+}
+
 // A clock type without now(): time enters the core as an argument or not at all.
 struct Timeline {
   using duration = std::chrono::nanoseconds;
 };
 using Duration = Timeline::duration;
 using TimePoint = std::chrono::time_point<Timeline, Duration>;
+
+constexpr double to_seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 }  // namespace hf

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <string_view>
+
+#include "base/number.h"
 
 namespace hf::cli {
 namespace {
@@ -18,10 +19,7 @@ bool is_empty_assignment(std::string_view argument) {
 
 // CLI11 takes -1 for the largest number there is.
 Result<std::uint64_t> read_seed(const std::string& text) {
-  std::uint64_t seed = 0;
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, seed);
-  if (error == std::errc() && stopped == end) return seed;
+  if (const auto seed = parse_number<std::uint64_t>(text)) return *seed;
   return fail(Code::kInvalidInput, fmt::format("'{}' is not a whole number from 0 to {}", text,
                                                std::numeric_limits<std::uint64_t>::max()));
 }

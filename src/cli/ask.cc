@@ -8,13 +8,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <utility>
 
+#include "base/number.h"
 #include "base/utf8.h"
 #include "cli/environment.h"
 #include "cli/history.h"
@@ -88,15 +88,13 @@ Result<Budget> budget_of(const AskOptions& options, const Config& config) {
     lower(budget.usd, usd, may_raise, "dollar budget");
   }
   if (!options.budget_tokens.empty()) {
-    std::int64_t count = -1;
-    const char* end = options.budget_tokens.data() + options.budget_tokens.size();
-    const auto [stopped, error] = std::from_chars(options.budget_tokens.data(), end, count);
-    if (error != std::errc() || stopped != end || count < 0) {
+    const auto count = parse_number<std::int64_t>(options.budget_tokens);
+    if (!count || *count < 0) {
       return fail(Code::kInvalidInput,
                   fmt::format("'{}' is not a number of tokens; write for example 4096.",
                               options.budget_tokens));
     }
-    lower(budget.cloud_tokens, Tokens(count), may_raise, "token budget");
+    lower(budget.cloud_tokens, Tokens(*count), may_raise, "token budget");
   }
   if (!options.deadline.empty()) {
     HF_TRY(const Duration deadline, parse_duration(options.deadline));
@@ -211,7 +209,7 @@ bool is_hopeless(const Config& config, const Receipt& receipt) {
 // What is left to say when the view has shown the rest.
 void print_outcome(const AskOptions& options, const Receipt& receipt, Display display) {
   if (options.json) {
-    show(stdout, wire::to_text(wire::receipt_json(receipt), wire::Layout::kIndented) + "\n");
+    print_json(wire::receipt_json(receipt));
   } else if (display == Display::kSilent && !receipt.answer.empty()) {
     show(stdout, receipt.answer + "\n");
     for (const std::string& reason : receipt.record.degraded) complain("degraded: " + reason, 0);

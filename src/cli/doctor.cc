@@ -38,10 +38,6 @@ struct Speed {
 
 constexpr std::int64_t kProbeTokens = 48;
 
-double seconds(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 // Asks an endpoint for a few tokens and measures.
 class Probe {
  public:
@@ -78,8 +74,8 @@ class Probe {
     if (ended.failure != Failure::kNone) {
       return fail(Code::kUnavailable, fmt::format("{}: {}", name_of(ended.failure), ended.detail));
     }
-    const double span = seconds(last - first);
-    return Speed{.first_token_seconds = seconds(first - begun),
+    const double span = to_seconds(last - first);
+    return Speed{.first_token_seconds = to_seconds(first - begun),
                  .tokens_per_second = pieces > 1 && span > 0 ? (pieces - 1) / span : 0};
   }
 

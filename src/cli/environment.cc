@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -55,6 +56,11 @@ Result<RuntimeOptions> runtime_options() {
                         .model_directory = models.value_or(""),
                         .runtime_directory = std::move(runtime),
                         .ledger_path = ledger.string()};
+}
+
+std::int64_t seconds_now() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(since).count();
 }
 
 int complain(const std::string& message, int exit_code) {

@@ -1,6 +1,7 @@
 // The process's surroundings, read here and handed down.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/result.h"
@@ -17,6 +18,9 @@ Environment process_environment();
 
 // Paths that engines need: this binary, the model directory, the folder for sockets.
 Result<RuntimeOptions> runtime_options();
+
+// Unix seconds.
+std::int64_t seconds_now();
 
 // "hybridflow: MESSAGE" on standard error. Returns `exit_code`.
 int complain(const std::string& message, int exit_code);

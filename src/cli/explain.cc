@@ -243,7 +243,7 @@ int explain_one(store::RunStore& history, const ExplainOptions& options) {
     if (subtask == nullptr) return unknown_subtask(options, *run);
     shown = *subtask;
   }
-  show(stdout, wire::to_text(shown, wire::Layout::kIndented) + "\n");
+  print_json(shown);
   return kAnswered;
 }
 

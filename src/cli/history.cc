@@ -15,11 +15,6 @@
 namespace hf::cli {
 namespace {
 
-std::int64_t seconds_now() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::seconds>(since).count();
-}
-
 Result<std::filesystem::path> history_path() {
   return store::default_history_path(
       [](const char* name) -> const char* { return std::getenv(name); });

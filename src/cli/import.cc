@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <string_view>
 
+#include "base/number.h"
 #include "cli/ask.h"
 #include "cli/environment.h"
 #include "eval/import.h"
@@ -21,14 +21,13 @@ constexpr double kPriceMax = 100'000;
 
 // Dollars per million tokens.
 Result<PicoUsd> price_from(std::string_view text, std::string_view option) {
-  double usd = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), usd);
-  if (error != std::errc() || end != text.data() + text.size() || !(usd >= 0 && usd <= kPriceMax)) {
+  const auto usd = parse_number<double>(text);
+  if (!usd || !(*usd >= 0 && *usd <= kPriceMax)) {
     return fail(Code::kInvalidInput,
                 fmt::format("{} is '{}', but must be dollars per million tokens, 0 to {:g}.",
                             option, text, kPriceMax));
   }
-  return PicoUsd(std::llround(usd * static_cast<double>(kPicoPerUsd) / 1e6));
+  return PicoUsd(std::llround(*usd * static_cast<double>(kPicoPerUsd) / 1e6));
 }
 
 Result<std::vector<OutcomeRow>> import_rows(const ImportOptions& options) {

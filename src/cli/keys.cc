@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <limits>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "base/number.h"
 #include "cli/ask.h"
 #include "cli/environment.h"
 #include "cli/history.h"
@@ -29,20 +29,12 @@ namespace json = wire::json;
 
 constexpr std::string_view kNone = "none";
 
-std::int64_t seconds_now() {
-  const auto since = chrono::system_clock::now().time_since_epoch();
-  return chrono::duration_cast<chrono::seconds>(since).count();
-}
-
 // ---- what was typed ----
 
 template <class Number>
 std::optional<Number> whole(std::string_view text) {
-  Number value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stopped != end || value < 0) return std::nullopt;
-  return value;
+  const auto value = parse_number<Number>(text);
+  return value && *value >= 0 ? value : std::nullopt;
 }
 
 Result<Tokens> parse_tokens(std::string_view text) {
@@ -171,10 +163,6 @@ json::object to_json(const store::Key& key, const store::ScopeRow& account, std:
           {"models", json::value_from(key.models)}};
 }
 
-void print_document(const json::object& document) {
-  fmt::print("{}\n", wire::to_text(document, wire::Layout::kIndented));
-}
-
 // What a key has besides its budgets; nothing if it has nothing.
 std::string conditions(const store::Key& key) {
   std::vector<std::string> parts;
@@ -216,7 +204,7 @@ Result<int> list(store::KeyStore& keys, const fs::path& path, bool as_json, std:
     }
   }
   if (as_json) {
-    print_document({{"version", 1}, {"store", path.string()}, {"keys", std::move(rows)}});
+    print_json({{"version", 1}, {"store", path.string()}, {"keys", std::move(rows)}});
   }
   return kAnswered;
 }
@@ -227,7 +215,7 @@ Result<int> show_secret(store::KeyStore& keys, const store::NewKey& made, bool a
     HF_TRY(const store::ScopeRow account, keys.account(made.key, now));
     json::object key = to_json(made.key, account, now);
     key["secret"] = made.secret;
-    print_document({{"version", 1}, {"key", std::move(key)}});
+    print_json({{"version", 1}, {"key", std::move(key)}});
   } else {
     fmt::print("{}\n", made.secret);
   }
@@ -240,7 +228,7 @@ Result<int> show_secret(store::KeyStore& keys, const store::NewKey& made, bool a
 Result<int> show_key(store::KeyStore& keys, const store::Key& key, bool as_json, std::int64_t now) {
   if (as_json) {
     HF_TRY(const store::ScopeRow account, keys.account(key, now));
-    print_document({{"version", 1}, {"key", to_json(key, account, now)}});
+    print_json({{"version", 1}, {"key", to_json(key, account, now)}});
   } else {
     fmt::print("key '{}' is {}\n{}", key.name, word_for(state_of(key, now)), conditions(key));
   }
@@ -280,9 +268,8 @@ Result<int> act(const KeysOptions& options, std::int64_t now) {
       return show_key(keys, key, options.json, now);
     }
     case KeysAction::kSet: {
-      // What was typed has been read before without an error.
       const auto change = [&](store::KeySpec& known) {
-        static_cast<void>(read_limits(known, options.limits, now));
+        return read_limits(known, options.limits, now);
       };
       HF_TRY(const store::Key key, keys.set(options.name, change, now));
       return show_key(keys, key, options.json, now);

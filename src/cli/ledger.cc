@@ -14,6 +14,7 @@
 #include "cli/ask.h"
 #include "cli/environment.h"
 #include "cli/history.h"
+#include "cli/output.h"
 #include "config/config.h"
 #include "store/lease_store.h"
 #include "store/schema.h"
@@ -113,10 +114,6 @@ std::optional<std::string> parent_of(const store::Report& report, const store::S
   return std::nullopt;
 }
 
-void print_document(const json::object& document) {
-  fmt::print("{}\n", wire::to_text(document, wire::Layout::kIndented));
-}
-
 void show_json(const fs::path& path, const store::Report& report) {
   json::array scopes;
   for (const store::ScopeRow& row : report.scopes) {
@@ -129,10 +126,10 @@ void show_json(const fs::path& path, const store::Report& report) {
   }
   json::array leases;
   for (const store::LeaseReport& lease : report.leases) leases.push_back(to_json(lease));
-  print_document({{"version", 1},
-                  {"store", path.string()},
-                  {"scopes", std::move(scopes)},
-                  {"leases", std::move(leases)}});
+  print_json({{"version", 1},
+              {"store", path.string()},
+              {"scopes", std::move(scopes)},
+              {"leases", std::move(leases)}});
 }
 
 void print_axis(std::string_view name, std::string_view unit, const AxisView& axis,
@@ -171,7 +168,7 @@ void show_text(const fs::path& path, const store::Report& report) {
   if (report.leases.empty()) fmt::print("\nno open leases\n");
 }
 
-int show(store::LeaseStore& ledger, const fs::path& path, bool as_json) {
+int show_ledger(store::LeaseStore& ledger, const fs::path& path, bool as_json) {
   const auto report = ledger.report();
   if (!report) return complain(report.error().message, kFailed);
   if (as_json) {
@@ -198,7 +195,7 @@ int reconcile(store::LeaseStore& ledger, const fs::path& path, const LedgerOptio
     }
   }
   if (options.json) {
-    print_document({{"version", 1}, {"store", path.string()}, {"reconciled", std::move(list)}});
+    print_json({{"version", 1}, {"store", path.string()}, {"reconciled", std::move(list)}});
   } else if (resolved->empty()) {
     fmt::print("nothing to reconcile: no lease has a dead owner\n");
   }
@@ -242,7 +239,7 @@ int run_ledger(const LedgerOptions& options) {
   if (!found) return complain_of(found.error());
   const auto ledger = store::LeaseStore::open({.path = *path, .clock = nullptr});
   if (!ledger) return complain(ledger.error().message, kFailed);
-  return options.action == LedgerAction::kShow ? show(**ledger, *path, options.json)
+  return options.action == LedgerAction::kShow ? show_ledger(**ledger, *path, options.json)
                                                : reconcile(**ledger, *path, options);
 }
 

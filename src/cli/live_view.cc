@@ -21,10 +21,6 @@ constexpr std::string_view kYellow = "33";
 constexpr std::string_view kBlue = "34";
 constexpr std::string_view kRed = "31";
 
-double seconds(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 // The program's own text, with its colours and movements.
 void put(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
@@ -100,7 +96,7 @@ std::string LiveView::place_of(EndpointId endpoint) const {
 
 void LiveView::say(const std::string& line) {
   if (style_.display != Display::kPlain) return;
-  said_meanwhile_ += fmt::format("{:7.3f}s {}\n", seconds(loop_.now().time_since_epoch()), line);
+  said_meanwhile_ += fmt::format("{:7.3f}s {}\n", to_seconds(loop_.now().time_since_epoch()), line);
   if (answer_printed_ == 0) show(stderr, std::exchange(said_meanwhile_, {}));
 }
 
@@ -194,7 +190,7 @@ void LiveView::on_change(const RunRecord& record) {
     }
     if (!is_news) continue;
     if (row.state == SubtaskState::kDone)
-      say(fmt::format("step {} done in {:.2f}s, ${}", row.label, seconds(row.took),
+      say(fmt::format("step {} done in {:.2f}s, ${}", row.label, to_seconds(row.took),
                       wire::usd_text(row.usd)));
     if (row.state == SubtaskState::kFailed || row.state == SubtaskState::kSkipped)
       say(fmt::format("step {} not done: {}", row.label, subtask.why_not_done));
@@ -209,13 +205,13 @@ std::string LiveView::news_of(const Row& row) const {
     case SubtaskState::kReady:
       return "ready";
     case SubtaskState::kRunning: {
-      const double since = seconds(loop_.now() - row.first_token);
+      const double since = to_seconds(loop_.now() - row.first_token);
       if (row.tokens > 1 && since > 0)
         return fmt::format("{} tok, {:.0f} tok/s", row.tokens, (row.tokens - 1) / since);
       return row.tokens > 0 ? "writing" : "started";
     }
     case SubtaskState::kDone: {
-      std::string news = fmt::format("{} tok in {:.1f}s", row.tokens, seconds(row.took));
+      std::string news = fmt::format("{} tok in {:.1f}s", row.tokens, to_seconds(row.took));
       if (row.usd > PicoUsd(0)) news += " $" + wire::usd_text(row.usd);
       return news;
     }
@@ -329,7 +325,7 @@ std::string summary_line(const Receipt& receipt) {
                                  totals.cloud_tokens.count(), wire::usd_text(totals.usd));
   if (receipt.record.budget.usd)
     line += fmt::format(" of ${}", wire::usd_text(*receipt.record.budget.usd));
-  line += fmt::format(", {:.1f} s", seconds(receipt.record.wall));
+  line += fmt::format(", {:.1f} s", to_seconds(receipt.record.wall));
   if (totals.all_cloud_usd)
     line += fmt::format("; all-cloud: ${}", wire::usd_text(*totals.all_cloud_usd));
   if (has_lab) line += " (lab prices)";

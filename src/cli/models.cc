@@ -16,19 +16,18 @@
 #include "catalogue/model.h"
 #include "catalogue/pull.h"
 #include "catalogue/store.h"
+#include "cli/ask.h"
+#include "cli/environment.h"
 
 namespace hf::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kDone = 0;
-constexpr int kFailed = 1;
 constexpr int kBadName = 2;
 
-int complain(const Error& error, int status) {
-  fmt::print(stderr, "hybridflow models: {}.\n", error.message);
-  return status;
+int refuse(const Error& error, int status) {
+  return complain(error.message + ".", status);
 }
 
 std::string_view word_for(ModelState state) {
@@ -63,7 +62,7 @@ int list_json(const fs::path& directory) {
   const boost::json::object document{
       {"version", 1}, {"directory", directory.string()}, {"models", std::move(models)}};
   fmt::print("{}\n", boost::json::serialize(document));
-  return kDone;
+  return kAnswered;
 }
 
 int list(const fs::path& directory) {
@@ -78,7 +77,7 @@ int list(const fs::path& directory) {
                                                : "damaged");
   }
   fmt::print("\nkept in {}\n", directory.string());
-  return kDone;
+  return kAnswered;
 }
 
 // One line that renews itself on a terminal, a line per twentieth elsewhere.
@@ -113,17 +112,17 @@ int pull(const Model& model, const fs::path& directory, const ModelsOptions& opt
   how.note = [](std::string_view sentence) { fmt::print(stderr, "{}\n", sentence); };
   const Result<fs::path> file = pull_model(model, how);
   line.end();
-  if (!file) return complain(file.error(), kFailed);
+  if (!file) return refuse(file.error(), kFailed);
   fmt::print("{}\n", file->string());
-  return kDone;
+  return kAnswered;
 }
 
 int verify(std::span<const Model> models, const fs::path& directory) {
-  int status = kDone;
+  int status = kAnswered;
   for (const Model& model : models) {
     const Result<ModelState> state = verified_state(directory, model);
     if (!state) {
-      status = complain(state.error(), kFailed);
+      status = refuse(state.error(), kFailed);
       continue;
     }
     fmt::print("{:<30} {}\n", model.name, word_for(*state));
@@ -135,23 +134,23 @@ int verify(std::span<const Model> models, const fs::path& directory) {
 
 int print_path(const std::string& name, const fs::path& directory) {
   const Result<fs::path> file = resolve_model(catalogue(), directory, name);
-  if (!file) return complain(file.error(), kFailed);
+  if (!file) return refuse(file.error(), kFailed);
   fmt::print("{}\n", file->string());
-  return kDone;
+  return kAnswered;
 }
 
 int remove(const Model& model, const fs::path& directory) {
   const Result<bool> removed = remove_model(directory, model);
-  if (!removed) return complain(removed.error(), kFailed);
+  if (!removed) return refuse(removed.error(), kFailed);
   fmt::print("{} {}\n", model.name, *removed ? "removed" : "was not on this machine");
-  return kDone;
+  return kAnswered;
 }
 
 }  // namespace
 
 int run_models(const ModelsOptions& options) {
   const Result<fs::path> directory = model_directory(options.getenv);
-  if (!directory) return complain(directory.error(), kBadName);
+  if (!directory) return refuse(directory.error(), kBadName);
   if (options.action == ModelsAction::kList) {
     return options.json ? list_json(*directory) : list(*directory);
   }
@@ -159,7 +158,7 @@ int run_models(const ModelsOptions& options) {
     return verify(catalogue(), *directory);
   }
   const Result<Model> model = find_model(catalogue(), options.name);
-  if (!model) return complain(model.error(), kBadName);
+  if (!model) return refuse(model.error(), kBadName);
   switch (options.action) {
     case ModelsAction::kPull:
       return pull(*model, *directory, options);

@@ -82,6 +82,10 @@ void show(std::FILE* file, std::string_view text) {
   std::fwrite(shown.data(), 1, shown.size(), file);
 }
 
+void print_json(const wire::json::value& document) {
+  show(stdout, wire::to_text(document, wire::Layout::kIndented) + "\n");
+}
+
 int finish_output(int exit_code) {
   const bool is_lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
   if (!is_lost || is_reader_gone()) return exit_code;

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "wire/json.h"
+
 namespace hf::cli {
 
 // The text as well-formed UTF-8 without control characters (C0, DEL, C1) but newline and tab.
@@ -19,6 +21,9 @@ std::string printable(std::string_view text);
 // Writes the text: to a terminal only what is printable, elsewhere as it is. Never throws; what got
 // lost on standard output is told by finish_output.
 void show(std::FILE* file, std::string_view text);
+
+// Writes a JSON document for programs, indented, to standard output.
+void print_json(const wire::json::value& document);
 
 // Makes sure that everything printed on standard output has arrived. Returns `exit_code`, or 1
 // after one sentence if something was lost.

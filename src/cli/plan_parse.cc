@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "cli/ask.h"
 #include "cli/environment.h"
 #include "cli/output.h"
 #include "plan/plan_reader.h"
@@ -21,7 +22,6 @@
 namespace hf::cli {
 namespace {
 
-constexpr int kDone = 0;
 constexpr int kNoPlan = 2;
 
 // Gives the reader what comes, as soon as it comes, until the plan is closed.
@@ -77,7 +77,7 @@ int print_plan(std::span<const PlannedStep> steps, const PlanEnd& end,
                     kNoPlan);
   }
   show(stdout, out);
-  return kDone;
+  return kAnswered;
 }
 
 }  // namespace hf::cli

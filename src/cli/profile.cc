@@ -80,10 +80,6 @@ Result<std::vector<wire::Task>> tasks_left(const ProfileOptions& options,
   return left;
 }
 
-double dollars(PicoUsd usd) {
-  return static_cast<double>(usd.count()) / static_cast<double>(kPicoPerUsd);
-}
-
 // What the run will take, before it is known.
 std::string estimate_text(const ProfileJob& job) {
   std::int64_t prompt = 0;
@@ -99,7 +95,7 @@ std::string estimate_text(const ProfileJob& job) {
     const PicoUsd usd = cost_of(arm.endpoint.price,
                                 {.prompt = Tokens(prompt), .cached = {}, .completion = completion});
     prices +=
-        fmt::format("{}{} ${:.4f}", prices.empty() ? "" : ", ", arm.endpoint.name, dollars(usd));
+        fmt::format("{}{} ${:.4f}", prices.empty() ? "" : ", ", arm.endpoint.name, to_usd(usd));
   }
   std::string text = fmt::format(
       "{} calls ({} tasks on {} endpoints). Estimated, at 4 bytes a token and with every answer as "
@@ -166,7 +162,7 @@ class Progress final : public ProfileListener {
     if (state.failed > 0) line += fmt::format("; {} failed", state.failed);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started_;
     const double each = took.count() / static_cast<double>(tried);
-    line += fmt::format("; ${:.4f}; {} left", dollars(state.spent.usd),
+    line += fmt::format("; ${:.4f}; {} left", to_usd(state.spent.usd),
                         time_text(each * static_cast<double>(tasks_ - tried)));
     if (!is_live_) return show(stderr, line + "\n");
     std::fputs("\r", stderr);
@@ -224,7 +220,7 @@ std::string summary_json(const Summary& summary) {
                     {"high", share.high},
                     {"prompt_tokens", tally.prompt.count()},
                     {"completion_tokens", tally.completion.count()},
-                    {"usd", dollars(tally.usd)},
+                    {"usd", to_usd(tally.usd)},
                     {"seconds_mean", tally.seconds / static_cast<double>(tally.rows)}});
   }
   const json::object object{{"out", summary.options.out},
@@ -233,7 +229,7 @@ std::string summary_json(const Summary& summary) {
                             {"written", summary.state.done},
                             {"failed", summary.state.failed},
                             {"end", name_of(summary.state.end)},
-                            {"usd", dollars(summary.state.spent.usd)},
+                            {"usd", to_usd(summary.state.spent.usd)},
                             {"cloud_tokens", summary.state.spent.cloud_tokens.count()},
                             {"arms", std::move(arms)}};
   return wire::to_text(object, wire::Layout::kIndented) + "\n";
@@ -257,7 +253,7 @@ std::string summary_text(const Summary& summary) {
                         fit(tally.endpoint, width), tally.tier == Tier::kEdge ? "edge" : "cloud",
                         fmt::format("{:.0f}/{}", tally.right, tally.rows), 100 * share.value,
                         fmt::format("{:.1f} to {:.1f}", 100 * share.low, 100 * share.high),
-                        (tally.prompt + tally.completion).count(), dollars(tally.usd),
+                        (tally.prompt + tally.completion).count(), to_usd(tally.usd),
                         tally.seconds / static_cast<double>(tally.rows));
   }
   return text + fmt::format("\nnext: hybridflow train {} --out weights.bin\n", summary.options.out);

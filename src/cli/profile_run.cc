@@ -21,10 +21,6 @@ namespace {
 // So that loading a model is not counted as the time of the first task.
 constexpr std::string_view kWarmUpQuestion = "What is 1 + 1?";
 
-double seconds(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 bool fits(const Budget& limits, const Amounts& amounts) {
   return (!limits.usd || amounts.usd <= *limits.usd) &&
          (!limits.cloud_tokens || amounts.cloud_tokens <= *limits.cloud_tokens);
@@ -63,7 +59,7 @@ ArmOutcome arm_of(const Endpoint& endpoint, const Receipt& receipt, std::string_
     finished = std::max(finished, call.finished);
     if (call.status == CallStatus::kDone) arm.signals = call.signals.value_or(Signals{});
   }
-  if (!calls.empty()) arm.seconds = seconds(finished - calls.front().started);
+  if (!calls.empty()) arm.seconds = to_seconds(finished - calls.front().started);
   return arm;
 }
 

@@ -113,7 +113,7 @@ object choice_object(const ReplayReport& report, const Choice& choice) {
   return made;
 }
 
-void print_json(const ReplayReport& report, const ReplayOptions& options) {
+void print_report(const ReplayReport& report, const ReplayOptions& options) {
   array queries;
   for (const ReplayedQuery& query : report.queries) {
     queries.push_back(object{{"query", index_of(query.query)},
@@ -146,7 +146,7 @@ void print_json(const ReplayReport& report, const ReplayOptions& options) {
     for (const Choice& choice : report.choices) choices.push_back(choice_object(report, choice));
     made["decisions"] = std::move(choices);
   }
-  show(stdout, wire::to_text(made, wire::Layout::kIndented) + "\n");
+  print_json(made);
 }
 
 Result<std::shared_ptr<const learn::Model>> find_model(const std::string& file,
@@ -171,7 +171,7 @@ int run_replay(const ReplayOptions& options) {
     return find_model(options.weights, digest);
   });
   if (!report) return complain(report.error().message, kBadUsage);
-  options.json ? print_json(*report, options) : print_text(*report, options);
+  options.json ? print_report(*report, options) : print_text(*report, options);
   return report->is_identical() ? kAnswered : kDifferent;
 }
 

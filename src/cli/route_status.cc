@@ -133,7 +133,7 @@ object mix_object(const Mix& mix) {
   return {{"runs", mix.runs}, {"mean_edge_chance", mix.edge}, {"cloud_share", mix.cloud}};
 }
 
-void print_json(const Status& status) {
+void print_status(const Status& status) {
   value weights;
   if (const learn::Model* model = status.model.model.get()) {
     weights = object{{"digest", status.model.digest},
@@ -153,7 +153,7 @@ void print_json(const Status& status) {
         {"before", mix_object(status.before)},
         {"shifted", status.has_shifted()}}},
       {"verdict", status.learned.verdict.empty() ? value(nullptr) : value(status.learned.verdict)}};
-  show(stdout, wire::to_text(document, wire::Layout::kIndented) + "\n");
+  print_json(document);
 }
 
 std::string metrics_text(std::string_view title, const std::vector<learn::Scored>& rows) {
@@ -220,7 +220,7 @@ void print_text(const Status& status) {
 int run_route_status(const RouteStatusOptions& options) {
   const auto status = read_status(options);
   if (!status) return complain_of(status.error());
-  options.json ? print_json(*status) : print_text(*status);
+  options.json ? print_status(*status) : print_text(*status);
   return kAnswered;
 }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -16,6 +15,7 @@
 #include <string_view>
 #include <thread>
 
+#include "base/number.h"
 #include "cli/ask.h"
 #include "cli/environment.h"
 #include "eval/text_file.h"
@@ -37,18 +37,12 @@ struct Seeds {
   std::uint64_t to = 0;
 };
 
-std::optional<std::uint64_t> whole(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 // "5" or "1..1000".
 Result<Seeds> parse_seeds(std::string_view text) {
   const std::size_t dots = text.find("..");
-  const auto from = whole(text.substr(0, dots));
-  const auto to = dots == std::string_view::npos ? from : whole(text.substr(dots + 2));
+  const auto from = parse_number<std::uint64_t>(text.substr(0, dots));
+  const auto to =
+      dots == std::string_view::npos ? from : parse_number<std::uint64_t>(text.substr(dots + 2));
   if (!from || !to || *from > *to || *to - *from >= kSeedsMax) {
     return fail(Code::kInvalidInput,
                 fmt::format("'{}' is no range of seeds; write for example 7 or 1..1000.", text));
@@ -88,10 +82,6 @@ double ms(Duration duration) {
   return static_cast<double>(duration.count()) / 1e6;
 }
 
-double dollars(PicoUsd usd) {
-  return static_cast<double>(usd.count()) / static_cast<double>(kPicoPerUsd);
-}
-
 std::string hex(std::uint64_t hash) {
   return fmt::format("{:016x}", hash);
 }
@@ -122,7 +112,7 @@ std::string json_members(const sim::Summary& summary) {
       {"outcomes", outcomes},
       {"refusals", summary.outcomes[static_cast<std::size_t>(Outcome::kRefused)]},
       {"right", summary.right},
-      {"usd", dollars(summary.sums.usd)},
+      {"usd", to_usd(summary.sums.usd)},
       {"cloud_tokens", summary.sums.cloud_tokens.count()},
       {"edge_tokens", summary.sums.edge_tokens.count()},
       {"cloud_calls", summary.sums.cloud_calls},
@@ -150,7 +140,7 @@ std::string text_of(const sim::Summary& summary) {
   if (summary.lost > 0) out += fmt::format(", {} lost", summary.lost);
   out += fmt::format("\nright       {} ({:.1f} %)\n", summary.right, share(summary.right));
   out += fmt::format("spent       ${:.6f}, {} cloud tokens, {} edge tokens\n",
-                     dollars(summary.sums.usd), summary.sums.cloud_tokens.count(),
+                     to_usd(summary.sums.usd), summary.sums.cloud_tokens.count(),
                      summary.sums.edge_tokens.count());
   out += fmt::format("calls       {} cloud, {} edge, {} of them hedges\n", summary.sums.cloud_calls,
                      summary.sums.edge_calls, summary.sums.hedges);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/output.h"
 #include "wire/json.h"
 
 namespace hf::cli {
@@ -23,7 +24,7 @@ int run_version(bool json) {
       {"llama", kHasEngine ? wire::json::value(HF_LLAMA_VERSION) : wire::json::value(nullptr)},
       {"compiler", "clang " __clang_version__},
       {"receipt_version", 1}};
-  fmt::print("{}\n", wire::to_text(object, wire::Layout::kIndented));
+  print_json(object);
   return 0;
 }
 

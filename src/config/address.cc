@@ -1,27 +1,23 @@
 #include "config/address.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
+
+#include "base/ascii.h"
+#include "base/number.h"
 
 namespace hf {
 namespace {
 
 constexpr std::size_t kNameBytesMax = 64;
 
-bool is_alphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 bool consists_of(std::string_view text, std::string_view marks) {
-  return std::ranges::all_of(text,
-                             [marks](char c) { return is_alphanumeric(c) || marks.contains(c); });
+  return std::ranges::all_of(
+      text, [marks](char c) { return is_letter(c) || is_digit(c) || marks.contains(c); });
 }
 
 bool is_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [stopped, error] = std::from_chars(text.begin(), text.end(), port);
-  return error == std::errc() && stopped == text.end() && port > 0;
+  return parse_number<std::uint16_t>(text).value_or(0) > 0;
 }
 
 std::optional<std::string> fault_of_authority(std::string_view authority) {

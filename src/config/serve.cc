@@ -1,7 +1,5 @@
 #include "config/serve.h"
 
-#include <cmath>
-
 #include "config/table.h"
 
 namespace hf {
@@ -29,7 +27,7 @@ Result<void> read_session(const Table& table, Budget& budget) {
   if (!session) return {};
   HF_CHECK(session->allow({"usd", "cloud_tokens"}));
   HF_TRY(const auto usd, session->number("usd", 0, 1e6));
-  if (usd) budget.usd = PicoUsd(std::llround(*usd * static_cast<double>(kPicoPerUsd)));
+  if (usd) budget.usd = from_usd(*usd);
   HF_TRY(const auto tokens, session->integer("cloud_tokens", 0, 1'000'000'000'000));
   if (tokens) budget.cloud_tokens = Tokens(*tokens);
   return {};

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <numeric>
 #include <optional>
 #include <span>
 
+#include "base/number.h"
 #include "base/rng.h"
 #include "wire/json.h"
 
@@ -22,13 +22,6 @@ constexpr std::size_t kNodesMax = 1000;  // Of any graph; larger ones are surely
 
 std::unexpected<Error> wrong(const std::string& file, std::size_t line, std::string_view what) {
   return fail(Code::kInvalidInput, fmt::format("{}: line {}: {}", file, line, what));
-}
-
-std::optional<std::size_t> whole(std::string_view text) {
-  std::size_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 // Cuts the text up to the separator off its front; all of it if there is none.
@@ -101,8 +94,8 @@ Result<GraphShape> read_table_graph(std::string_view line, const std::string& fi
   }
   while (!line.empty()) {
     std::string_view edge = take(line, ' ');
-    const auto from = whole(take(edge, '-'));
-    const auto to = whole(edge);
+    const auto from = parse_number<std::size_t>(take(edge, '-'));
+    const auto to = parse_number<std::size_t>(edge);
     if (!from || !to) return wrong(file, number, "edges are pairs of nodes as in \"0-1 1-2\".");
     graph.edges.emplace_back(*from, *to);
   }

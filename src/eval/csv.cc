@@ -4,9 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <utility>
+
+#include "base/number.h"
 
 namespace hf::eval {
 namespace {
@@ -132,15 +133,12 @@ Result<std::size_t> CsvTable::column(std::string_view name) const {
 Result<std::int64_t> CsvTable::integer(std::size_t row, std::size_t column, std::int64_t low,
                                        std::int64_t high) const {
   const std::string_view field = at(row, column);
-  const char* begin = field.data();
-  const char* end = begin + field.size();
-  std::int64_t number = 0;
-  const auto [stopped, error] = std::from_chars(begin, end, number);
-  if (error != std::errc() || stopped != end || number < low || number > high) {
+  const auto number = parse_number<std::int64_t>(field);
+  if (!number || *number < low || *number > high) {
     return wrong(row, column,
                  fmt::format("\"{:.40}\" is no whole number from {} to {}.", field, low, high));
   }
-  return number;
+  return *number;
 }
 
 std::unexpected<Error> CsvTable::wrong(std::size_t row, std::size_t column,

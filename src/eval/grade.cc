@@ -1,23 +1,19 @@
 #include "eval/grade.h"
 
-#include <charconv>
 #include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "base/number.h"
 #include "route/answer.h"
 
 namespace hf::eval {
 namespace {
 
 std::optional<double> decimal(std::string_view text) {
-  double value = 0;
-  const char* begin = std::to_address(text.begin());
-  const char* end = begin + text.size();
-  const auto [stopped, error] = std::from_chars(begin, end, value, std::chars_format::fixed);
-  if (error != std::errc() || stopped != end || !std::isfinite(value)) return std::nullopt;
-  return value;
+  const auto value = parse_number<double>(text, std::chars_format::fixed);
+  return value && std::isfinite(*value) ? value : std::nullopt;
 }
 
 // Of "1200.5" or "3/4".

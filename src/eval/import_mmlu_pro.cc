@@ -13,7 +13,7 @@
 namespace hf::eval {
 namespace {
 
-constexpr std::string_view kRight = "|ok";
+constexpr std::string_view kRightColumn = "|ok";
 constexpr std::int64_t kCharactersMax = 100'000'000;
 
 Result<CsvTable> read_table(const std::filesystem::path& path) {
@@ -105,7 +105,7 @@ class Importer {
                   fmt::format("The model {} is to play two parts; give each another one.", model));
     }
     Column column{.model = model, .tier = tier};
-    HF_TRY(column.right, outcomes_.column(fmt::format("{}{}", model, kRight)));
+    HF_TRY(column.right, outcomes_.column(fmt::format("{}{}", model, kRightColumn)));
     HF_TRY(column.characters, outcomes_.column(model + "|chars"));
     HF_TRY(column.letter, predictions_.column(model));
     columns_.push_back(std::move(column));
@@ -153,7 +153,8 @@ Result<std::vector<std::string>> mmlu_pro_models(const std::filesystem::path& ou
   HF_TRY(const CsvTable table, read_table(outcomes));
   std::vector<std::string> models;
   for (const std::string& name : table.header()) {
-    if (name.ends_with(kRight)) models.emplace_back(name, 0, name.size() - kRight.size());
+    if (name.ends_with(kRightColumn))
+      models.emplace_back(name, 0, name.size() - kRightColumn.size());
   }
   return models;
 }

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kEdgeModel = "Mixtral-8x7B-Instruct-v0.1";
 constexpr std::string_view kCloudModel = "gpt-4-1106-preview";
 constexpr Tokens kLetterTokens(8);  // MMLU has no lengths: the answer is one letter.
-constexpr std::int64_t kCharactersMax = 100'000'000;
+constexpr std::int64_t kAnswerCharactersMax = 100'000'000;
 
 // FNV-1a over the text in lower case with each run of blanks as one.
 std::uint64_t hash_of(std::string_view text) {
@@ -85,7 +85,7 @@ Result<std::vector<OutcomeRow>> import(const std::filesystem::path& file, const 
       answer.correct = static_cast<double>(right);
       if (source.has_lengths) {
         HF_TRY(const std::int64_t characters,
-               table.integer(i, columns.characters[side], 0, kCharactersMax));
+               table.integer(i, columns.characters[side], 0, kAnswerCharactersMax));
         answer.completion = tokens_of(characters);
       }
       row.arms.push_back(arm_of(std::move(answer), row.text.size(), options));

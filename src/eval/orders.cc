@@ -12,7 +12,7 @@
 namespace hf::eval {
 namespace {
 
-constexpr std::array<std::string_view, 3> kNames = {"shuffled", "sorted", "drift"};
+constexpr std::array<std::string_view, 3> kOrderNames = {"shuffled", "sorted", "drift"};
 // How far queries of one category are strewn around its place, in parts of the whole stream.
 constexpr double kDriftWidth = 0.5;
 
@@ -23,13 +23,13 @@ void shuffle(std::span<std::uint32_t> list, Rng& rng) {
 }  // namespace
 
 std::string_view name_of(Order order) {
-  return kNames[static_cast<std::size_t>(order)];
+  return kOrderNames[static_cast<std::size_t>(order)];
 }
 
 std::optional<Order> order_named(std::string_view name) {
-  const auto found = std::ranges::find(kNames, name);
-  if (found == kNames.end()) return std::nullopt;
-  return static_cast<Order>(found - kNames.begin());
+  const auto found = std::ranges::find(kOrderNames, name);
+  if (found == kOrderNames.end()) return std::nullopt;
+  return static_cast<Order>(found - kOrderNames.begin());
 }
 
 Orders::Orders(const Prepared& data) {

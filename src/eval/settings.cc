@@ -2,20 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <optional>
 
+#include "base/number.h"
+
 namespace hf::eval {
-namespace {
-
-std::optional<double> number_from(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
@@ -30,7 +22,7 @@ std::vector<std::string> words_of(std::string_view text) {
 Result<std::vector<double>> budgets_from(std::string_view text) {
   std::vector<double> budgets;
   for (const std::string& word : words_of(text)) {
-    const auto budget = number_from(word);
+    const auto budget = parse_number<double>(word);
     if (!budget || !(*budget > 0 && *budget <= 100)) {
       return fail(Code::kInvalidInput,
                   fmt::format("'{}' is no budget; write parts of the all-cloud cost above 0, for "
@@ -61,8 +53,8 @@ Result<std::vector<Order>> orders_from(std::string_view text) {
 Result<PriceChange> price_change_from(std::string_view text) {
   const std::size_t middle = text.find("x@");
   if (middle != std::string_view::npos && text.ends_with('%')) {
-    const auto factor = number_from(text.substr(0, middle));
-    const auto share = number_from(text.substr(middle + 2, text.size() - middle - 3));
+    const auto factor = parse_number<double>(text.substr(0, middle));
+    const auto share = parse_number<double>(text.substr(middle + 2, text.size() - middle - 3));
     if (factor && share && *factor > 0 && *factor <= 1000 && *share >= 0 && *share <= 100) {
       return PriceChange{.factor = *factor, .at = *share / 100};
     }

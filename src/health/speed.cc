@@ -10,14 +10,14 @@ Duration mean(Duration old, Duration seen) {
 }
 
 // Longer means a broken measurement, and keeps every product far from overflow.
-constexpr Duration kLongest = std::chrono::hours(24);
+constexpr Duration kLongestWait = std::chrono::hours(24);
 constexpr Duration kLongestToken = std::chrono::minutes(1);
-constexpr Tokens kMost{10'000'000};
+constexpr Tokens kMostTokens{10'000'000};
 
 }  // namespace
 
 void Speed::saw_first_token(Duration wait) {
-  first_token_ = mean(first_token_, std::clamp(wait, Duration(1), kLongest));
+  first_token_ = mean(first_token_, std::clamp(wait, Duration(1), kLongestWait));
 }
 
 void Speed::saw_answer(Duration duration, Tokens tokens) {
@@ -26,7 +26,7 @@ void Speed::saw_answer(Duration duration, Tokens tokens) {
 }
 
 Duration Speed::predicted(Tokens tokens) const {
-  return first_token_ + per_token_ * std::clamp(tokens, Tokens(0), kMost).count();
+  return first_token_ + per_token_ * std::clamp(tokens, Tokens(0), kMostTokens).count();
 }
 
 }  // namespace hf

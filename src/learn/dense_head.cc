@@ -23,12 +23,6 @@ double ridge_of(std::size_t weight, double ridge) {
   return weight == 0 ? kBiasRidge : ridge;
 }
 
-double product(std::span<const double> a, std::span<const double> b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
-}
-
 Result<void> check(const DenseRows& rows, double target_max, const char* what) {
   if (rows.targets.empty()) return fail(Code::kInvalidInput, "There are no rows to learn from.");
   if (rows.size > kDenseMax || rows.inputs.size() != rows.size * rows.targets.size()) {

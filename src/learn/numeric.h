@@ -20,6 +20,13 @@ double logarithm(double x);
 // 1 / (1 + e^-x), without overflow.
 double sigmoid(double x);
 
+// The scalar product, summed from the front. REQUIRES: b has at least the size of a.
+inline double product(std::span<const double> a, std::span<const double> b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
 // A symmetric matrix is kept as its lower triangle, row by row: (i, j) with j <= i stands here.
 constexpr std::size_t triangle(std::size_t i, std::size_t j) {
   return i * (i + 1) / 2 + j;

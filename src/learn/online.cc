@@ -17,12 +17,6 @@ constexpr std::size_t kProbes = 8;
 
 using Inputs = std::array<double, kOnlineInputsMax>;
 
-double product(std::span<const double> a, std::span<const double> b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
-}
-
 Inputs bounded(std::span<const double> inputs) {
   Inputs to{};
   std::ranges::transform(inputs, to.begin(), [](double input) {

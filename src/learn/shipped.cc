@@ -9,14 +9,14 @@ namespace hf::learn {
 namespace {
 
 // Bytes above 127 do not fit into a char as they are written.
-constexpr unsigned char kWeights[] = {
+constexpr unsigned char kShipped[] = {
 #embed "../../data/routing/weights.bin"
 };
 
 }  // namespace
 
 std::string_view shipped_weights() {
-  return {reinterpret_cast<const char*>(kWeights), sizeof kWeights};
+  return {reinterpret_cast<const char*>(kShipped), sizeof kShipped};
 }
 
 }  // namespace hf::learn

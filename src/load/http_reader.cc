@@ -1,8 +1,9 @@
 #include "load/http_reader.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
+
+#include "base/number.h"
 
 namespace hf::load {
 namespace {
@@ -27,13 +28,6 @@ std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   return text;
-}
-
-std::optional<std::uint64_t> number(std::string_view text, int base) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return {};
-  return value;
 }
 
 }  // namespace
@@ -101,7 +95,7 @@ bool HttpReader::read_start_line(std::string_view line) {
   const auto space = line.find(' ');
   if (space == std::string_view::npos) return false;
   if (kind_ == Kind::kResponse) {
-    const auto status = number(line.substr(space + 1, 3), 10);
+    const auto status = parse_number<std::uint64_t>(line.substr(space + 1, 3));
     if (!line.starts_with("HTTP/1.") || !status || *status < 100 || *status > 599) return false;
     status_ = static_cast<int>(*status);
     keeps_alive_ = !line.starts_with("HTTP/1.0");
@@ -123,7 +117,7 @@ bool HttpReader::read_field(std::string_view line) {
   const std::string_view name = line.substr(0, colon);
   const std::string_view value = trimmed(line.substr(colon + 1));
   if (is_same(name, "content-length")) {
-    const auto length = number(value, 10);
+    const auto length = parse_number<std::uint64_t>(value);
     if (!length) return false;
     left_ = *length;
     has_length_ = true;
@@ -189,7 +183,7 @@ void HttpReader::take_chunk_line() {
   line.remove_suffix(1);
   switch (chunk_) {
     case Chunk::kSize: {
-      const auto size = number(trimmed(line.substr(0, line.find(';'))), 16);
+      const auto size = parse_number<std::uint64_t>(trimmed(line.substr(0, line.find(';'))), 16);
       if (!size) {
         state_ = State::kBad;
         return;

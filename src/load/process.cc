@@ -16,15 +16,13 @@
 #include <ctime>
 #include <fstream>
 
+#include "load/socket.h"
+
 namespace hf::load {
 namespace {
 
 constexpr Duration kEndTime = std::chrono::seconds(3);
 constexpr int kNotStarted = 127;
-
-std::unexpected<Error> system_failure(std::string_view what) {
-  return fail(Code::kUnavailable, fmt::format("{}: {}.", what, std::strerror(errno)));
-}
 
 int milliseconds_until(TimePoint until) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now()).count();

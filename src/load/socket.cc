@@ -20,10 +20,6 @@ namespace {
 constexpr int kBacklog = 4096;
 constexpr Duration kWaitMax = std::chrono::minutes(1);
 
-std::unexpected<Error> system_failure(std::string_view what) {
-  return fail(Code::kUnavailable, fmt::format("{}: {}.", what, std::strerror(errno)));
-}
-
 const sockaddr* raw(const Address& address) {
   return reinterpret_cast<const sockaddr*>(&address.storage);
 }
@@ -34,6 +30,10 @@ void switch_on(int file, int level, int option) {
 }
 
 }  // namespace
+
+std::unexpected<Error> system_failure(std::string_view what) {
+  return fail(Code::kUnavailable, fmt::format("{}: {}.", what, std::strerror(errno)));
+}
 
 TimePoint now() {
   timespec time{};

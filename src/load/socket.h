@@ -23,6 +23,9 @@ namespace hf::load {
 // The monotonic clock, the same in all processes of the machine.
 TimePoint now();
 
+// What failed with which `errno`.
+std::unexpected<Error> system_failure(std::string_view what);
+
 // Owns a file descriptor.
 class File {
  public:

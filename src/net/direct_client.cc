@@ -8,7 +8,7 @@
 namespace hf::net {
 namespace {
 
-constexpr std::size_t kIdleMax = 256;
+constexpr std::size_t kIdleConnectionsMax = 256;
 constexpr std::chrono::milliseconds kWindUpMax = std::chrono::seconds(1);
 
 }  // namespace
@@ -86,7 +86,7 @@ bool DirectClient::release(HttpClient::Id id) {
 
 void DirectClient::park(DirectConnection& connection) {
   idle_.splice(idle_.end(), active_, connection.position);
-  if (idle_.size() > kIdleMax) {
+  if (idle_.size() > kIdleConnectionsMax) {
     idle_.front()->close();
     idle_.pop_front();
   }

@@ -15,9 +15,9 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kSmallRead = 4 * 1024;
+constexpr std::size_t kFirstRead = 4 * 1024;
 constexpr std::size_t kLargeRead = 64 * 1024;
-constexpr std::chrono::seconds kIdleMax{60};
+constexpr std::chrono::seconds kKeptMax{60};
 
 SteadyTime now() {
   return std::chrono::steady_clock::now();
@@ -47,7 +47,7 @@ void DirectExchange::silence() {
   if (!is_telling) listener = {};
 }
 
-DirectConnection::DirectConnection(Executor executor, Owner& owner, std::string place)
+DirectConnection::DirectConnection(const Executor& executor, Owner& owner, std::string place)
     : socket_(executor), owner_(owner), place_(std::move(place)) {}
 
 void DirectConnection::connect(std::shared_ptr<DirectExchange> exchange) {
@@ -134,7 +134,7 @@ SteadyTime DirectConnection::deadline() const {
     case State::kBusy:
       return exchange_->watch.deadline();
     case State::kIdle:
-      return idle_since_ + kIdleMax;
+      return idle_since_ + kKeptMax;
     case State::kClosed:
       break;
   }
@@ -188,7 +188,7 @@ void DirectConnection::write() {
 void DirectConnection::read() {
   if (is_reading_ || state_ == State::kClosed) return;
   is_reading_ = true;
-  const std::size_t size = is_flooded_ && state_ == State::kBusy ? kLargeRead : kSmallRead;
+  const std::size_t size = is_flooded_ && state_ == State::kBusy ? kLargeRead : kFirstRead;
   if (buffer_size_ != size) {
     buffer_ = std::make_unique_for_overwrite<char[]>(size);
     buffer_size_ = size;
@@ -203,7 +203,7 @@ void DirectConnection::on_read(const Error& error, std::size_t count) {
   is_reading_ = false;
   if (state_ == State::kClosed) return;
   if (error || state_ != State::kBusy) return lose(error);
-  is_flooded_ = count == buffer_size_ || (is_flooded_ && count >= kSmallRead);
+  is_flooded_ = count == buffer_size_ || (is_flooded_ && count >= kFirstRead);
   take({buffer_.get(), count});
   read();
 }

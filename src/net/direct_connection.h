@@ -73,7 +73,7 @@ class DirectConnection : public std::enable_shared_from_this<DirectConnection> {
     ~Owner() = default;
   };
 
-  DirectConnection(Executor executor, Owner& owner, std::string place);
+  DirectConnection(const Executor& executor, Owner& owner, std::string place);
 
   // Begins the exchange; what becomes of it is told in a later turn.
   void connect(std::shared_ptr<DirectExchange> exchange);

@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <charconv>
 #include <cstdlib>
 #include <iterator>
 #include <string_view>
 
 #include "base/assert.h"
+#include "base/number.h"
 #include "net/call_watch.h"
 
 namespace hf::net {
@@ -51,9 +51,8 @@ std::optional<Url> read_url(std::string_view text) {
   if (const std::size_t colon = url.host.find(':', url.host.starts_with('[') ? bracket : 0);
       colon != std::string_view::npos) {
     const std::string_view digits = url.host.substr(colon + 1);
-    const char* const last = digits.data() + digits.size();
-    const auto [end, failed] = std::from_chars(digits.data(), last, url.port);
-    if (failed != std::errc() || end != last || url.port == 0) return std::nullopt;
+    url.port = parse_number<std::uint16_t>(digits).value_or(0);
+    if (url.port == 0) return std::nullopt;
     url.host = url.host.substr(0, colon);
   }
   if (url.host.empty()) return std::nullopt;

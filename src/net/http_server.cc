@@ -8,10 +8,10 @@
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <charconv>
 #include <cstring>
 #include <utility>
 
+#include "base/number.h"
 #include "net/connection.h"
 #include "net/event_loop_impl.h"
 #include "net/tls.h"
@@ -143,9 +143,8 @@ Result<asio::ip::tcp::endpoint> resolve(asio::io_context& context, std::string_v
   if (colon == std::string_view::npos || colon == 0) return bad();
   std::string_view host = address.substr(0, colon);
   const std::string_view digits = address.substr(colon + 1);
-  std::uint16_t port = 0;
-  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (failure != std::errc() || end != digits.data() + digits.size()) return bad();
+  const auto port = parse_number<std::uint16_t>(digits);
+  if (!port) return bad();
   if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);
   } else if (host.find(':') != std::string_view::npos) {
@@ -153,7 +152,7 @@ Result<asio::ip::tcp::endpoint> resolve(asio::io_context& context, std::string_v
   }
   error_code error;
   const auto literal = asio::ip::make_address(std::string(host), error);
-  if (!error) return asio::ip::tcp::endpoint(literal, port);
+  if (!error) return asio::ip::tcp::endpoint(literal, *port);
   asio::ip::tcp::resolver resolver(context);
   const auto found = resolver.resolve(host, digits, error);
   if (error || found.empty()) {

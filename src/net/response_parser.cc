@@ -7,6 +7,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/ascii.h"
+#include "base/number.h"
 #include "net/call_watch.h"
 
 namespace hf::net {
@@ -15,10 +17,6 @@ namespace {
 constexpr std::uint64_t kHeadMax = 256 * 1024;
 constexpr std::size_t kChunkLineMax = 16 * 1024;
 constexpr std::string_view kVersion = "HTTP/1.";
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
@@ -174,10 +172,8 @@ void ResponseParser::take_field(std::string_view line) {
 }
 
 void ResponseParser::take_length(std::string_view value) {
-  std::uint64_t length = 0;
-  const char* const last = value.data() + value.size();
-  const auto [end, failed] = std::from_chars(value.data(), last, length);
-  if (failed != std::errc() || end != last || (length_ && *length_ != length)) {
+  const auto length = parse_number<std::uint64_t>(value);
+  if (!length || (length_ && length_ != length)) {
     return fail(CallError::kProtocol, "the Content-Length of the answer is not a number");
   }
   length_ = length;

@@ -16,8 +16,8 @@ namespace hf::net {
 namespace {
 
 constexpr long kPooledMax = 256;  // Idle connections kept for reuse.
-constexpr std::chrono::milliseconds kIdleMax = std::chrono::hours(1);
-constexpr std::chrono::milliseconds kWindUpMax = std::chrono::seconds(1);
+constexpr std::chrono::milliseconds kPollMax = std::chrono::hours(1);
+constexpr std::chrono::milliseconds kEndingMax = std::chrono::seconds(1);
 
 CURLM* make_multi() {
   // Counted by libcurl; the destructor gives it back.
@@ -200,7 +200,7 @@ void TransferThread::take(HttpClient::Id id, int status, std::string_view bytes)
 void TransferThread::wind_up(HttpClient::Id id) {
   const auto found = transfers_.find(id);
   if (found == transfers_.end()) return;
-  found->second.transfer->end_until(std::chrono::steady_clock::now() + kWindUpMax);
+  found->second.transfer->end_until(std::chrono::steady_clock::now() + kEndingMax);
   check_earlier(id, found->second);
 }
 
@@ -288,10 +288,10 @@ void TransferThread::wait() {
 
 int TransferThread::idle_milliseconds() const {
   const SteadyTime at = checks_.empty() ? curl_at_ : std::min(curl_at_, checks_.begin()->first);
-  if (at == SteadyTime::max()) return static_cast<int>(kIdleMax.count());
+  if (at == SteadyTime::max()) return static_cast<int>(kPollMax.count());
   const auto left =
       std::chrono::ceil<std::chrono::milliseconds>(at - std::chrono::steady_clock::now());
-  return static_cast<int>(std::clamp<std::chrono::milliseconds>(left, {}, kIdleMax).count());
+  return static_cast<int>(std::clamp<std::chrono::milliseconds>(left, {}, kPollMax).count());
 }
 
 }  // namespace hf::net

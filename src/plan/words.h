@@ -8,20 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ascii.h"
 #include "model/subtask.h"
 #include "plan/markup.h"
 
 namespace hf {
-
-constexpr bool is_space(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
-}
-constexpr bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-constexpr bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
 
 std::string to_lower(std::string_view text);
 std::string_view trim(std::string_view text);

@@ -27,7 +27,7 @@ bool is_within(Unit value, Unit most) {
   return value >= Unit(0) && value <= most;
 }
 
-Result<void> check(const Budget& budget) {
+Result<void> check_part(const Budget& budget) {
   const bool is_negative = budget.usd.value_or(PicoUsd(0)) < PicoUsd(0) ||
                            budget.cloud_tokens.value_or(Tokens(0)) < Tokens(0);
   return is_negative ? wrong("a budget is negative") : Result<void>();
@@ -37,16 +37,16 @@ bool is_plan_open(const RunRecord* record) {
   return record != nullptr && !record->outcome && !record->sink;
 }
 
-Result<void> check(const QueryArrived& event, const RunRecord* record) {
+Result<void> check_part(const QueryArrived& event, const RunRecord* record) {
   if (record != nullptr) return wrong("the query is already there");
   if (event.question_bytes > kMostBytes) return wrong("the question is too long");
   if (event.is_forwarded && event.plan) return wrong("a request that is passed on has no plan");
   if (!is_within(event.answer_tokens.value_or(Tokens(0)), kMostTokens))
     return wrong("the cap of the answer is out of range");
-  return check(event.budget);
+  return check_part(event.budget);
 }
 
-Result<void> check(const StepParsed& event, const RunRecord* record) {
+Result<void> check_part(const StepParsed& event, const RunRecord* record) {
   if (!is_plan_open(record)) return {};
   const std::size_t next = record->subtasks.size();
   if (index_of(event.id) != next)
@@ -62,7 +62,7 @@ Result<void> check(const StepParsed& event, const RunRecord* record) {
   return {};
 }
 
-Result<void> check(const PlanEnded& event, const RunRecord* record) {
+Result<void> check_part(const PlanEnded& event, const RunRecord* record) {
   if (!is_plan_open(record) || event.outcome == PlanOutcome::kUseless || !event.sink) return {};
   const auto is_step = [&](SubtaskId id) { return index_of(id) < record->subtasks.size(); };
   const bool is_known = is_step(*event.sink) && std::ranges::all_of(event.pruned, is_step);
@@ -71,19 +71,19 @@ Result<void> check(const PlanEnded& event, const RunRecord* record) {
   return {};
 }
 
-Result<void> check(const CallDone& event, const RunRecord* /*record*/) {
+Result<void> check_part(const CallDone& event, const RunRecord* /*record*/) {
   return event.output_bytes > kMostBytes ? wrong("the answer is too long") : Result<void>();
 }
 
-Result<void> check(const AccountOpened& event, const RunRecord* /*record*/) {
-  return check(event.limits);
+Result<void> check_part(const AccountOpened& event, const RunRecord* /*record*/) {
+  return check_part(event.limits);
 }
 
-Result<void> check(const BudgetChanged& event, const RunRecord* /*record*/) {
-  return check(event.limits);
+Result<void> check_part(const BudgetChanged& event, const RunRecord* /*record*/) {
+  return check_part(event.limits);
 }
 
-Result<void> check(const auto& /*event*/, const RunRecord* /*record*/) {
+Result<void> check_part(const auto& /*event*/, const RunRecord* /*record*/) {
   return {};
 }
 
@@ -112,11 +112,11 @@ Result<void> check(const wire::LogHeader& header) {
        {options.retry.base, options.retry.cap, options.breaker.cool_down, options.hedge_floor}) {
     if (!is_within(duration, kLongest)) return wrong("a duration is out of range");
   }
-  return check(options.process);
+  return check_part(options.process);
 }
 
 Result<void> check(const Event& event, const RunRecord* record) {
-  return std::visit([&](const auto& each) { return check(each, record); }, event);
+  return std::visit([&](const auto& each) { return check_part(each, record); }, event);
 }
 
 }  // namespace hf

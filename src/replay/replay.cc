@@ -26,7 +26,7 @@ std::optional<QueryId> query_of(const Event& event) {
       event);
 }
 
-Result<void> wrong(std::string message) {
+Result<void> unreadable(std::string message) {
   return fail(Code::kInvalidInput, std::move(message));
 }
 
@@ -39,10 +39,10 @@ class Replayer {
   // Until it returns an error or `is_over`.
   Result<void> take(const std::string& line) {
     HF_TRY(const wire::LogLine read, wire::read_log_line(line));
-    if (is_ended_) return wrong("there is more behind the end of the log");
+    if (is_ended_) return unreadable("there is more behind the end of the log");
     if (std::holds_alternative<wire::LogHeader>(read) == (scheduler_ != nullptr)) {
-      return wrong(scheduler_ ? "there is a second header"
-                              : "the log does not begin with a header");
+      return unreadable(scheduler_ ? "there is a second header"
+                                   : "the log does not begin with a header");
     }
     made_.clear();
     about_.clear();
@@ -84,7 +84,7 @@ class Replayer {
 
   Result<void> on(const wire::LoggedStep& step) {
     if (step.at < now_ || step.at > kLatest)
-      return wrong("its time is before that of another line, or beyond all bounds");
+      return unreadable("its time is before that of another line, or beyond all bounds");
     now_ = step.at;
     const std::optional<QueryId> query = query_of(step.event);
     const bool is_known = query && arrived_.contains(*query);
@@ -102,7 +102,7 @@ class Replayer {
 
   Result<void> on(const wire::LoggedRecord& logged) {
     if (!arrived_.contains(logged.query))
-      return wrong("it is the record of a query that is not there");
+      return unreadable("it is the record of a query that is not there");
     const RunRecord& record = scheduler_->record(logged.query);
     about_ = fmt::format("the record of query {}", static_cast<std::uint64_t>(logged.query));
     writer_.record(record);

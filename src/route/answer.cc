@@ -5,22 +5,16 @@
 #include <optional>
 #include <span>
 
+#include "base/ascii.h"
+
 namespace hf {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r\v\f\n";
 constexpr std::string_view kMarkup = " \t\r\v\f\n*_`\"'$";
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 char to_lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool is_letter(char c) {
-  return to_lower(c) >= 'a' && to_lower(c) <= 'z';
 }
 
 bool is_word(char c) {

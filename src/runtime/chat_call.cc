@@ -11,7 +11,7 @@
 namespace hf {
 namespace {
 
-constexpr std::size_t kErrorBodyMax = 64 * 1024;
+constexpr std::size_t kRefusalBytesMax = 64 * 1024;
 constexpr std::size_t kWholeBodyMax = wire::SseParser::kEventBytesMax;
 constexpr std::string_view kBlank = " \t\r\n";
 
@@ -55,7 +55,7 @@ void ChatCall::cancel() {
 void ChatCall::take_bytes(int status, std::string_view bytes) {
   if (is_over_) return;
   if (status < 200 || status > 299) {
-    body_.append(bytes.substr(0, kErrorBodyMax - std::min(kErrorBodyMax, body_.size())));
+    body_.append(bytes.substr(0, kRefusalBytesMax - std::min(kRefusalBytesMax, body_.size())));
     return;
   }
   ended_.billable = true;

@@ -18,13 +18,13 @@ constexpr std::string_view kAnswerCut =
     "length: the answer reached its cap of tokens and is cut off";
 
 // More than this in one call is not believed; it keeps sums of costs far from overflow.
-constexpr Tokens kMostTokens{100'000'000};
+constexpr Tokens kMostBilled{100'000'000};
 
 Usage believable(const Usage& usage) {
   Usage result;
-  result.prompt = std::clamp(usage.prompt, Tokens(0), kMostTokens);
+  result.prompt = std::clamp(usage.prompt, Tokens(0), kMostBilled);
   result.cached = std::clamp(usage.cached, Tokens(0), result.prompt);
-  result.completion = std::clamp(usage.completion, Tokens(0), kMostTokens);
+  result.completion = std::clamp(usage.completion, Tokens(0), kMostBilled);
   return result;
 }
 

@@ -34,7 +34,7 @@ void Access::close_accounts() {
 
 void Access::set_aside(Session& session) {
   if (!session.payer) return;
-  const BudgetState state = session.payer->runtime_.account_state(session.payer->account);
+  const BudgetState state = session.payer->runtime.account_state(session.payer->account);
   session.spent += state.spent;
   session.spent += state.held;
   session.payer.reset();

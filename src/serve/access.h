@@ -88,12 +88,12 @@ class Access {
  private:
   // An account that is open as long as somebody holds it.
   struct Payer {
-    Payer(Runtime& runtime, AccountId account) : runtime_(runtime), account(account) {}
-    ~Payer() { runtime_.close_account(account); }
+    Payer(Runtime& runtime, AccountId account) : runtime(runtime), account(account) {}
+    ~Payer() { runtime.close_account(account); }
     Payer(const Payer&) = delete;
     Payer& operator=(const Payer&) = delete;
 
-    Runtime& runtime_;
+    Runtime& runtime;
     const AccountId account;
     Account description = {};
     std::shared_ptr<Payer> above = {};

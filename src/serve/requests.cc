@@ -66,7 +66,8 @@ bool has_local(const Config& config, const std::vector<EndpointId>& among,
 std::string identity_of(const net::Request& request) {
   std::string identity = request.body;
   for (const auto& [name, value] : request.headers) {
-    if (name.starts_with("x-hybridflow-")) identity += "\n" + name + ":" + value;
+    if (name.starts_with("x-hybridflow-"))
+      identity.append("\n").append(name).append(":").append(value);
   }
   return identity;
 }

@@ -13,8 +13,8 @@ std::size_t size_of(const Receipt& receipt) {
                       receipt.record.subtasks.size() * sizeof(SubtaskRecord) +
                       receipt.record.calls.size() * sizeof(CallRecord);
   for (const PlannedStep& step : receipt.steps) bytes += sizeof step + step.task.size();
-  for (const std::string& text : receipt.outputs) bytes += sizeof text + text.size();
-  for (const std::string& text : receipt.attempts) bytes += sizeof text + text.size();
+  for (const std::string& text : receipt.outputs) bytes += sizeof(std::string) + text.size();
+  for (const std::string& text : receipt.attempts) bytes += sizeof(std::string) + text.size();
   return bytes;
 }
 

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "base/number.h"
 #include "eval/run_rows.h"
 #include "serve/server.h"
 #include "wire/hybrid_reply.h"
@@ -13,7 +13,6 @@
 namespace hf::serve {
 namespace {
 
-constexpr std::string_view kJson = "application/json";
 constexpr std::int64_t kListMax = 100;
 
 const Problem kNoSuchRun{404, "run_not_found", "There is no such run, or not any more.", ""};
@@ -80,9 +79,8 @@ void Server::list_runs(const Ask& ask) {
   std::int64_t limit = 20;
   const std::string_view asked = parameter(ask.request.query, "limit");
   if (!asked.empty()) {
-    const auto [end, error] = std::from_chars(asked.data(), asked.data() + asked.size(), limit);
-    if (error != std::errc() || end != asked.data() + asked.size() || limit < 1 ||
-        limit > kListMax) {
+    limit = parse_number<std::int64_t>(asked).value_or(0);
+    if (limit < 1 || limit > kListMax) {
       return refuse(ask.responder, {400, "invalid_value",
                                     "'limit' must be a whole number from 1 to 100.", "limit"});
     }

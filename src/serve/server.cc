@@ -14,8 +14,6 @@
 namespace hf::serve {
 namespace {
 
-constexpr std::string_view kJson = "application/json";
-
 // Whether a path is of a pattern's form; what stands for {run} or {model}.
 std::optional<std::string_view> match(std::string_view pattern, std::string_view path) {
   const std::size_t at = pattern.find('{');

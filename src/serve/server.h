@@ -32,6 +32,8 @@
 
 namespace hf::serve {
 
+inline constexpr std::string_view kJson = "application/json";
+
 struct ServerOptions {
   std::int64_t started = 0;  // Unix seconds at the loop's beginning.
   // Requests must call it by a loopback name: a page whose own name was bent to this machine's

@@ -92,7 +92,7 @@ class Line {
 };
 
 PicoUsd dollars(double usd) {
-  return PicoUsd(std::llround(usd * static_cast<double>(kPicoPerUsd)));
+  return from_usd(usd);
 }
 
 class Reader {

@@ -13,9 +13,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-class Maker {
+class RandomWorld {
  public:
-  explicit Maker(std::uint64_t seed) : rng_(seed) {}
+  explicit RandomWorld(std::uint64_t seed) : rng_(seed) {}
 
   WorldSpec world() {
     WorldSpec spec;
@@ -168,7 +168,7 @@ class Maker {
 }  // namespace
 
 WorldSpec random_world(std::uint64_t seed) {
-  return Maker(mix(seed)).world();
+  return RandomWorld(mix(seed)).world();
 }
 
 }  // namespace hf::sim

@@ -1,9 +1,9 @@
 #include "sim/traces.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/assert.h"
+#include "base/number.h"
 #include "sim/embedded.h"
 
 namespace hf::sim {
@@ -19,10 +19,9 @@ std::string_view take(std::string_view& rest, char by) {
 
 // The data is part of the program: that it is well-formed is an invariant.
 std::uint32_t whole(std::string_view text) {
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  HF_ASSERT(error == std::errc() && end == text.data() + text.size());
-  return value;
+  const auto value = parse_number<std::uint32_t>(text);
+  HF_ASSERT(value);
+  return *value;
 }
 
 Duration microseconds(std::string_view text) {

@@ -35,9 +35,9 @@ TaskFeatures features_of(Rng& rng, std::uint32_t bytes) {
   return features;
 }
 
-class Maker {
+class Workload {
  public:
-  Maker(const WorldFile& file, std::uint64_t seed) : file_(file), seed_(seed) {}
+  Workload(const WorldFile& file, std::uint64_t seed) : file_(file), seed_(seed) {}
 
   WorldSpec world(std::string_view policy) {
     Rng rng(mix(seed_ ^ mix(kWorld)));
@@ -292,7 +292,7 @@ class Maker {
 }  // namespace
 
 WorldSpec make_world(const WorldFile& file, std::uint64_t seed, std::string_view policy) {
-  return Maker(file, seed).world(policy);
+  return Workload(file, seed).world(policy);
 }
 
 }  // namespace hf::sim

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/rng.h"
+#include "store/rows.h"
 
 namespace hf::store {
 namespace {
@@ -15,12 +16,7 @@ constexpr std::string_view kColumns =
     "SELECT id, version, digest, prefix, name, usd_limit, tokens_limit, period, "
     "requests_per_minute, in_flight, models, expires_at, created_at, revoked_at, seal FROM key ";
 
-template <class Unit>
-std::optional<std::int64_t> count_of(const std::optional<Unit>& limit) {
-  return limit ? std::optional(limit->count()) : std::nullopt;
-}
-
-std::optional<std::int64_t> count_of(const std::optional<std::uint32_t>& limit) {
+std::optional<std::int64_t> wide_of(const std::optional<std::uint32_t>& limit) {
   return limit ? std::optional(std::int64_t{*limit}) : std::nullopt;
 }
 
@@ -62,18 +58,13 @@ std::int64_t seal_of(const KeyRow& row) {
   add_optional(count_of(key.usd));
   add_optional(count_of(key.cloud_tokens));
   add(std::to_underlying(key.period));
-  add_optional(count_of(key.requests_per_minute));
-  add_optional(count_of(key.in_flight));
+  add_optional(wide_of(key.requests_per_minute));
+  add_optional(wide_of(key.in_flight));
   add_text(text_of(key.models));
   add_optional(key.expires_at);
   add(key.created_at);
   add_optional(key.revoked_at);
   return static_cast<std::int64_t>(state);
-}
-
-template <class Unit>
-std::optional<Unit> limit_of(std::optional<std::int64_t> count) {
-  return count ? std::optional(Unit(*count)) : std::nullopt;
 }
 
 // A bit that was flipped beyond the width is cut off and changes nothing.
@@ -146,7 +137,7 @@ Result<void> save(Database& database, KeyRow& row) {
       "revoked_at = ?, seal = ? WHERE id = ?",
       row.version, std::string_view(row.digest), std::string_view(key.prefix), count_of(key.usd),
       count_of(key.cloud_tokens), std::int64_t{std::to_underlying(key.period)},
-      count_of(key.requests_per_minute), count_of(key.in_flight), std::string_view(models),
+      wide_of(key.requests_per_minute), wide_of(key.in_flight), std::string_view(models),
       key.expires_at, key.revoked_at, seal_of(row), key.id);
 }
 

@@ -80,12 +80,12 @@ Result<Key> KeyStore::revoke(std::string_view name, std::int64_t now) {
   return std::move(row.key);
 }
 
-Result<Key> KeyStore::set(std::string_view name, const std::function<void(KeySpec&)>& change,
-                          std::int64_t now) {
+Result<Key> KeyStore::set(std::string_view name,
+                          const std::function<Result<void>(KeySpec&)>& change, std::int64_t now) {
   HF_TRY(Transaction transaction, Transaction::begin(database_, Transaction::Kind::kWrite));
   HF_TRY(KeyRow row, row_of(name));
-  KeySpec spec = row.key;
-  change(spec);
+  KeySpec spec = static_cast<const KeySpec&>(row.key);
+  HF_CHECK(change(spec));
   spec.name = name;
   HF_CHECK(check_spec(spec));
   if (spec.expires_at != row.key.expires_at) HF_CHECK(check_end(spec, now));

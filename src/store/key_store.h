@@ -45,9 +45,10 @@ class KeyStore {
   // Ends a key for good. Its name is free again.
   Result<Key> revoke(std::string_view name, std::int64_t now);
 
-  // Changes what `change` changes, but for the name. Limits hold for the present period at once,
-  // for leases that are taken from then on. Another period begins with nothing spent.
-  Result<Key> set(std::string_view name, const std::function<void(KeySpec&)>& change,
+  // Changes what `change` changes, but for the name; nothing if it fails. Limits hold for the
+  // present period at once, for leases that are taken from then on. Another period begins with
+  // nothing spent.
+  Result<Key> set(std::string_view name, const std::function<Result<void>(KeySpec&)>& change,
                   std::int64_t now);
 
   // In order of their making, revoked ones too.

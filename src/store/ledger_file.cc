@@ -15,7 +15,7 @@ namespace hf::store {
 namespace {
 
 constexpr std::int64_t kWindowShare = 4;
-constexpr std::size_t kNameBytesMax = 200;
+constexpr std::size_t kScopeNameBytesMax = 200;
 
 // One axis of a scope. Without a limit the range of the number is the limit.
 struct AxisState {
@@ -35,16 +35,16 @@ struct AxisState {
 };
 
 template <class Unit>
-std::int64_t limit_of(const std::optional<Unit>& limit) {
+std::int64_t number_of(const std::optional<Unit>& limit) {
   return limit ? limit->count() : std::numeric_limits<std::int64_t>::max();
 }
 
 AxisState usd_of(const ScopeRow& row) {
-  return {Axis::kUsd, limit_of(row.usd_limit), row.spent.usd.count(), row.leased.usd.count()};
+  return {Axis::kUsd, number_of(row.usd_limit), row.spent.usd.count(), row.leased.usd.count()};
 }
 
 AxisState tokens_of(const ScopeRow& row) {
-  return {Axis::kCloudTokens, limit_of(row.tokens_limit), row.spent.cloud_tokens.count(),
+  return {Axis::kCloudTokens, number_of(row.tokens_limit), row.spent.cloud_tokens.count(),
           row.leased.cloud_tokens.count()};
 }
 
@@ -74,10 +74,11 @@ std::optional<Refusal> refusal(std::span<const ScopeRow> chain, const Amounts& l
 Result<void> check_spec(const ScopeSpec& spec) {
   const bool is_plain =
       std::ranges::none_of(spec.name, [](char c) { return c >= '\0' && c < ' '; });
-  if (spec.name.empty() || spec.name.size() > kNameBytesMax || !is_plain || !is_utf8(spec.name)) {
+  if (spec.name.empty() || spec.name.size() > kScopeNameBytesMax || !is_plain ||
+      !is_utf8(spec.name)) {
     return fail(
         Code::kInvalidInput,
-        fmt::format("a budget scope needs a name of 1 to {} printable bytes", kNameBytesMax));
+        fmt::format("a budget scope needs a name of 1 to {} printable bytes", kScopeNameBytesMax));
   }
   if (spec.limits.usd.value_or(PicoUsd(0)) < PicoUsd(0) ||
       spec.limits.cloud_tokens.value_or(Tokens(0)) < Tokens(0)) {

@@ -45,16 +45,6 @@ class Seal {
   std::uint64_t state_;
 };
 
-template <class Unit>
-std::optional<std::int64_t> count_of(const std::optional<Unit>& limit) {
-  return limit ? std::optional(limit->count()) : std::nullopt;
-}
-
-template <class Unit>
-std::optional<Unit> limit_of(std::optional<std::int64_t> count) {
-  return count ? std::optional(Unit(*count)) : std::nullopt;
-}
-
 std::int64_t seal_of(const ScopeRow& row) {
   return Seal(1)
       .add(row.id)

@@ -18,6 +18,17 @@
 
 namespace hf::store {
 
+// A limit as a column has it, and back.
+template <class Unit>
+std::optional<std::int64_t> count_of(const std::optional<Unit>& limit) {
+  return limit ? std::optional(limit->count()) : std::nullopt;
+}
+
+template <class Unit>
+std::optional<Unit> limit_of(std::optional<std::int64_t> count) {
+  return count ? std::optional(Unit(*count)) : std::nullopt;
+}
+
 struct ScopeRow {
   std::int64_t id = 0;
   std::string name = {};

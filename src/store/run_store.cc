@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kLast = "last";
 
 // Step i leads from version i to i + 1. A step that was released is never changed.
-constexpr std::array kMigrations{
+constexpr std::array kHistoryMigrations{
     R"(CREATE TABLE run (
          id TEXT PRIMARY KEY,
          at INTEGER NOT NULL,
@@ -62,7 +62,7 @@ constexpr std::array kMigrations{
 
 constexpr FileKind kHistory{
     .application_id = 0x48465249,  // "HFRI"
-    .migrations = kMigrations,
+    .migrations = kHistoryMigrations,
     .settings =
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
         "PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON"};

@@ -1,8 +1,8 @@
 #include "wire/exact_json.h"
 
 #include <array>
-#include <charconv>
-#include <system_error>
+
+#include "base/number.h"
 
 namespace hf::wire {
 
@@ -34,9 +34,10 @@ Result<void> get_exact(const json::value& in, bool& out) {
 Result<void> get_exact(const json::value& in, double& out) {
   std::string text;
   HF_CHECK(get(in, text));
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, out);
-  return error == std::errc() && stopped == end ? Result<void>() : must_be("a number in quotes");
+  const auto number = parse_number<double>(text);
+  if (!number) return must_be("a number in quotes");
+  out = *number;
+  return {};
 }
 
 Result<void> get_exact(const json::value& in, std::string& out) {

@@ -27,10 +27,6 @@ Left left_of(const BudgetState& state) {
   return left;
 }
 
-double usd_number(PicoUsd usd) {
-  return static_cast<double>(usd.count()) / static_cast<double>(kPicoPerUsd);
-}
-
 std::string_view outcome_of(const Receipt& receipt) {
   return name_of(receipt.record.outcome.value_or(Outcome::kUnavailable));
 }
@@ -63,10 +59,10 @@ std::string write_run_summary(const Receipt& receipt, const std::vector<std::str
       {"planned", receipt.plan_source != "none"},
       {"calls", {{"edge", totals.edge_calls}, {"cloud", totals.cloud_calls}}},
       {"tokens", {{"edge", totals.edge_tokens.count()}, {"cloud", totals.cloud_tokens.count()}}},
-      {"usd", usd_number(totals.usd)},
+      {"usd", to_usd(totals.usd)},
       {"pico_usd", totals.usd.count()},
       {"budget_left",
-       {{"usd", left.usd ? json::value(usd_number(*left.usd)) : json::value(nullptr)},
+       {{"usd", left.usd ? json::value(to_usd(*left.usd)) : json::value(nullptr)},
         {"cloud_tokens",
          left.cloud_tokens ? json::value(left.cloud_tokens->count()) : json::value(nullptr)}}},
       {"degraded", json::array(degraded.begin(), degraded.end())},
@@ -106,7 +102,7 @@ std::string write_server_error(const ServerError& error) {
   if (const auto& refusal = error.refusal) {
     const bool is_usd = refusal->axis == Axis::kUsd;
     const auto amount = [&](std::int64_t count) {
-      return is_usd ? json::value(usd_number(PicoUsd(count))) : json::value(count);
+      return is_usd ? json::value(to_usd(PicoUsd(count))) : json::value(count);
     };
     const std::int64_t left = refusal->limit - refusal->spent - refusal->held;
     object["hybridflow"] = {
@@ -148,7 +144,7 @@ std::string write_run_list(const std::vector<RunLine>& runs, bool has_more) {
                     {"model", text_or_null(run.model)},
                     {"key", text_or_null(run.key)},
                     {"outcome", run.outcome},
-                    {"usd", usd_number(run.usd)},
+                    {"usd", to_usd(run.usd)},
                     {"tokens", run.tokens.count()}});
   }
   return to_text(
@@ -170,7 +166,7 @@ std::string write_budgets(const std::vector<BudgetLine>& budgets) {
     const BudgetState& state = budget.state;
     json::object line{{"name", budget.name},
                       {"scope", nullptr},
-                      {"usd", axis(state.usd_limit, state.spent.usd, state.held.usd, usd_number)},
+                      {"usd", axis(state.usd_limit, state.spent.usd, state.held.usd, to_usd)},
                       {"cloud_tokens",
                        axis(state.cloud_tokens_limit, state.spent.cloud_tokens,
                             state.held.cloud_tokens, [](Tokens tokens) { return tokens.count(); })},

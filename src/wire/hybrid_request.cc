@@ -10,7 +10,7 @@
 namespace hf::wire {
 namespace {
 
-constexpr std::int64_t kTokensMax = 10'000'000;
+constexpr std::int64_t kAnswerTokensMax = 10'000'000;
 
 // The errors of read_chat_request begin with the field: 'seed', 'messages[2].role', or bare.
 std::string field_of(std::string_view message) {
@@ -119,7 +119,7 @@ Fault read_passed_on(const json::object& object, HybridRequest& request) {
   for (const std::string_view field : {"max_tokens", "max_completion_tokens"}) {
     if (given(object, field) == nullptr) continue;
     const auto count = find_integer(object, field);
-    if (!count || *count < 1 || *count > kTokensMax)
+    if (!count || *count < 1 || *count > kAnswerTokensMax)
       return invalid_field(field, "a whole number from 1 to 10000000");
     request.chat.max_tokens = std::max(Tokens(*count), request.chat.max_tokens.value_or(Tokens(0)));
   }

@@ -10,12 +10,12 @@
 namespace hf::wire {
 namespace {
 
-constexpr std::size_t kShownBytesMax = 60;
+constexpr std::size_t kQuotedBytesMax = 60;
 
 std::string shown(const json::value& value) {
   std::string text = to_text(value);
-  if (text.size() <= kShownBytesMax) return text;
-  text.resize(complete_utf8_prefix(std::string_view(text).substr(0, kShownBytesMax)));
+  if (text.size() <= kQuotedBytesMax) return text;
+  text.resize(complete_utf8_prefix(std::string_view(text).substr(0, kQuotedBytesMax)));
   return text + "…";
 }
 

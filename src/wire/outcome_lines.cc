@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <limits>
 #include <ranges>
 #include <utility>
@@ -15,7 +14,7 @@
 namespace hf::wire {
 namespace {
 
-constexpr std::array<std::string_view, 3> kRoles = {"explain", "analyze", "generate"};
+constexpr std::array<std::string_view, 3> kRoleNames = {"explain", "analyze", "generate"};
 constexpr std::array<std::string_view, 2> kTiers = {"edge", "cloud"};
 constexpr double kLogprobMin = -100'000;  // Some endpoints send -9999 for "impossible".
 
@@ -42,7 +41,7 @@ Result<ArmOutcome> read_arm(const LineMembers& members) {
   HF_TRY(const auto completion, members.count("completion_tokens", kOutcomeTokensMax));
   arm.completion = Tokens(completion.value_or(0));
   HF_TRY(const auto usd, members.number("usd", {0, kOutcomeUsdMax}));
-  arm.usd = PicoUsd(std::llround(usd.value_or(0) * static_cast<double>(kPicoPerUsd)));
+  arm.usd = from_usd(usd.value_or(0));
   HF_TRY(const auto seconds, members.number("seconds", {0, kOutcomeSecondsMax}));
   arm.seconds = seconds.value_or(0);
   HF_TRY(arm.output, members.text("output"));
@@ -118,14 +117,13 @@ json::object signals_to_json(const Signals& signals) {
 }
 
 json::object arm_to_json(const ArmOutcome& arm) {
-  json::object object{
-      {"endpoint", arm.endpoint},
-      {"tier", kTiers[static_cast<std::size_t>(arm.tier)]},
-      {"correct", rounded(arm.correct)},
-      {"prompt_tokens", arm.prompt.count()},
-      {"completion_tokens", arm.completion.count()},
-      {"usd", static_cast<double>(arm.usd.count()) / static_cast<double>(kPicoPerUsd)},
-      {"seconds", rounded(arm.seconds)}};
+  json::object object{{"endpoint", arm.endpoint},
+                      {"tier", kTiers[static_cast<std::size_t>(arm.tier)]},
+                      {"correct", rounded(arm.correct)},
+                      {"prompt_tokens", arm.prompt.count()},
+                      {"completion_tokens", arm.completion.count()},
+                      {"usd", to_usd(arm.usd)},
+                      {"seconds", rounded(arm.seconds)}};
   put_optional(object, "output", arm.output);
   if (json::object signals = signals_to_json(arm.signals); !signals.empty()) {
     object["signals"] = std::move(signals);
@@ -144,7 +142,7 @@ Result<OutcomeRow> read_outcome_line(std::string_view line, std::size_t number) 
     HF_TRY(row.subtask, members.name("subtask"));
   }
   if (members.has("role")) {
-    HF_TRY(const std::size_t role, members.word("role", kRoles));
+    HF_TRY(const std::size_t role, members.word("role", kRoleNames));
     row.role = static_cast<Role>(role);
   }
   HF_TRY(row.depends_on, read_inputs(members, row.subtask));
@@ -160,7 +158,7 @@ Result<OutcomeRow> read_outcome_line(std::string_view line, std::size_t number) 
 std::string write_outcome_line(const OutcomeRow& row) {
   json::object object{{"query", row.query},
                       {"subtask", row.subtask},
-                      {"role", kRoles[static_cast<std::size_t>(row.role)]},
+                      {"role", kRoleNames[static_cast<std::size_t>(row.role)]},
                       {"depends_on", json::array(row.depends_on.begin(), row.depends_on.end())}};
   if (!row.category.empty()) object["category"] = row.category;
   if (!row.text.empty()) object["text"] = row.text;

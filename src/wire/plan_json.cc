@@ -15,7 +15,7 @@ namespace hf::wire {
 namespace {
 
 constexpr std::size_t kLabelBytesMax = 40;  // What a planner may write, and a little more.
-constexpr std::size_t kTaskBytesMax = 4096;
+constexpr std::size_t kStepBytesMax = 4096;
 constexpr std::int64_t kExpectedMax = 100'000;
 constexpr std::array<std::string_view, 3> kRoles = {"explain", "analyze", "generate"};
 constexpr std::array<std::string_view, 6> kStepKeys = {
@@ -124,8 +124,8 @@ class Reader {
   [[nodiscard]] Result<std::string> read_task(const json::object& object) const {
     const auto task = find_string(object, "task");
     if (!task || task->empty()) return wrong_step("needs a 'task' that is a non-empty string");
-    if (task->size() > kTaskBytesMax) {
-      return wrong_step(fmt::format("has a 'task' of more than {} bytes", kTaskBytesMax));
+    if (task->size() > kStepBytesMax) {
+      return wrong_step(fmt::format("has a 'task' of more than {} bytes", kStepBytesMax));
     }
     if (has_controls(*task)) return wrong_step("has control characters in its 'task'");
     return std::string(*task);

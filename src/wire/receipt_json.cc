@@ -15,12 +15,6 @@ double milliseconds(Duration duration) {
   return static_cast<double>(microseconds) / 1000.0;
 }
 
-// Dollars as a JSON number. The nearest double prints back as the exact decimal for any amount with
-// up to 15 digits, which is $1,000 in picodollars.
-double usd_number(PicoUsd usd) {
-  return static_cast<double>(usd.count()) / static_cast<double>(kPicoPerUsd);
-}
-
 std::string_view name_of(CallKind kind) {
   switch (kind) {
     case CallKind::kPlanner:
@@ -76,7 +70,7 @@ void put_usage(json::object& object, const Usage& usage, PicoUsd usd) {
   object["prompt_tokens"] = usage.prompt.count();
   object["cached_tokens"] = usage.cached.count();
   object["completion_tokens"] = usage.completion.count();
-  object["usd"] = usd_number(usd);
+  object["usd"] = to_usd(usd);
   object["pico_usd"] = usd.count();  // The exact figure.
 }
 
@@ -92,7 +86,7 @@ json::object alternative_object(const Receipt& receipt, const Alternative& alter
           {"action", alternative.action == Action::kAttempt ? "attempt" : "run"},
           {"chance", alternative.chance},
           {"worth", alternative.worth},
-          {"usd", usd_number(alternative.usd)},
+          {"usd", to_usd(alternative.usd)},
           {"expected_ms", milliseconds(alternative.time)}};
 }
 
@@ -207,9 +201,9 @@ json::object budget_object(const RunRecord& record) {
   const BudgetState& state = record.budget_state;
   const auto count = [](Tokens tokens) { return tokens.count(); };
   return {{"usd",
-           {{"limit", limit_value(state.usd_limit, usd_number)},
-            {"spent", usd_number(state.spent.usd)},
-            {"held", usd_number(state.held.usd)}}},
+           {{"limit", limit_value(state.usd_limit, to_usd)},
+            {"spent", to_usd(state.spent.usd)},
+            {"held", to_usd(state.held.usd)}}},
           {"cloud_tokens",
            {{"limit", limit_value(state.cloud_tokens_limit, count)},
             {"spent", state.spent.cloud_tokens.count()},
@@ -287,10 +281,10 @@ json::object receipt_json(const Receipt& receipt) {
                       {"cloud_calls", totals.cloud_calls},
                       {"edge_tokens", totals.edge_tokens.count()},
                       {"cloud_tokens", totals.cloud_tokens.count()},
-                      {"usd", usd_number(totals.usd)},
+                      {"usd", to_usd(totals.usd)},
                       {"pico_usd", totals.usd.count()},
                       {"planner_tokens", totals.planner_tokens.count()},
-                      {"all_cloud_usd", limit_value(totals.all_cloud_usd, usd_number)}};
+                      {"all_cloud_usd", limit_value(totals.all_cloud_usd, to_usd)}};
   object["budget"] = budget_object(record);
   return object;
 }

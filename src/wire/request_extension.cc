@@ -13,7 +13,7 @@ namespace hf::wire {
 namespace {
 
 constexpr double kUsdMax = 1e6;
-constexpr std::int64_t kTokensMax = 1'000'000'000'000;
+constexpr std::int64_t kBudgetTokensMax = 1'000'000'000'000;
 constexpr std::int64_t kDeadlineMax = 1000LL * 3600 * 24 * 365;
 constexpr std::size_t kNameMax = 64;
 
@@ -28,11 +28,11 @@ Fault read_budget(const json::object& extension, Budget& budget) {
     const auto usd = find_number(*object, "usd");
     if (!usd || !(*usd >= 0 && *usd <= kUsdMax))
       return invalid_field("hybridflow.budget.usd", "a number from 0 to 1000000");
-    budget.usd = PicoUsd(std::llround(*usd * static_cast<double>(kPicoPerUsd)));
+    budget.usd = from_usd(*usd);
   }
   if (given(*object, "cloud_tokens") != nullptr) {
     const auto tokens = find_integer(*object, "cloud_tokens");
-    if (!tokens || *tokens < 0 || *tokens > kTokensMax)
+    if (!tokens || *tokens < 0 || *tokens > kBudgetTokensMax)
       return invalid_field("hybridflow.budget.cloud_tokens", "a whole number from 0");
     budget.cloud_tokens = Tokens(*tokens);
   }

@@ -14,7 +14,7 @@ namespace {
 
 constexpr Tokens kOtherwise{3};
 
-SubtaskId id(std::size_t index) {
+SubtaskId nth(std::size_t index) {
   return static_cast<SubtaskId>(index);
 }
 
@@ -22,7 +22,7 @@ Subtask random_subtask(std::size_t index) {
   Subtask subtask;
   subtask.expected = Tokens(*rc::gen::inRange(0, 6));
   for (std::size_t input = index; input-- > 0;) {  // Not in id order.
-    if (*rc::gen::inRange(0, 3) == 0) subtask.relies_on.push_back(id(input));
+    if (*rc::gen::inRange(0, 3) == 0) subtask.relies_on.push_back(nth(input));
   }
   return subtask;
 }
@@ -41,15 +41,16 @@ RC_GTEST_PROP(GraphGrowth, KeepsDependantsDepthTailsAndSlackTrueAfterEveryNode, 
   const std::size_t nodes = *rc::gen::inRange<std::size_t>(1, 9);
   std::vector<Graph::Path> before;
   for (std::size_t i = 0; i < nodes; ++i) {
-    RC_ASSERT(graph.add(random_subtask(i)) == id(i));
+    RC_ASSERT(graph.add(random_subtask(i)) == nth(i));
     std::size_t depth = 0;
     for (std::size_t from = 0; from <= i; ++from) {
-      depth = std::max(depth, level_of(graph, id(from)));
+      depth = std::max(depth, level_of(graph, nth(from)));
       std::vector<SubtaskId> dependants;
       for (std::size_t to = 0; to <= i; ++to) {
-        if (std::ranges::count(graph[id(to)].relies_on, id(from)) > 0) dependants.push_back(id(to));
+        if (std::ranges::count(graph[nth(to)].relies_on, nth(from)) > 0)
+          dependants.push_back(nth(to));
       }
-      RC_ASSERT(std::ranges::equal(graph.dependants(id(from)), dependants));
+      RC_ASSERT(std::ranges::equal(graph.dependants(nth(from)), dependants));
     }
     RC_ASSERT(graph.depth() == depth);
 

@@ -10,7 +10,7 @@ namespace {
 
 using std::chrono::seconds;
 
-TimePoint at(int second) {
+TimePoint second(int second) {
   return TimePoint(seconds(second));
 }
 
@@ -21,23 +21,23 @@ TEST(ConcurrencyLimit, StartsAtWhatIsAllowed) {
 
 TEST(ConcurrencyLimit, FallsByAThirdOncePerJam) {
   ConcurrencyLimit limit(10);
-  limit.overloaded(at(5), at(1));
+  limit.overloaded(second(5), second(1));
   EXPECT_EQ(limit.limit(), 7U);
-  limit.overloaded(at(6), at(4));  // Was out when the limit fell: the same jam.
+  limit.overloaded(second(6), second(4));  // Was out when the limit fell: the same jam.
   EXPECT_EQ(limit.limit(), 7U);
-  limit.overloaded(at(8), at(5));
+  limit.overloaded(second(8), second(5));
   EXPECT_EQ(limit.limit(), 4U);
 }
 
 TEST(ConcurrencyLimit, NeverFallsBelowOne) {
   ConcurrencyLimit limit(2);
-  for (int i = 0; i < 10; ++i) limit.overloaded(at(i + 1), at(i));
+  for (int i = 0; i < 10; ++i) limit.overloaded(second(i + 1), second(i));
   EXPECT_EQ(limit.limit(), 1U);
 }
 
 TEST(ConcurrencyLimit, GrowsByOneAfterAsManyAnswersAtTheLimit) {
   ConcurrencyLimit limit(4);
-  limit.overloaded(at(1), at(0));
+  limit.overloaded(second(1), second(0));
   ASSERT_EQ(limit.limit(), 2U);
   limit.succeeded(1);  // Not used to the full: says nothing.
   limit.succeeded(2);
@@ -59,7 +59,7 @@ RC_GTEST_PROP(ConcurrencyLimit, StaysBetweenOneAndWhatIsAllowed, ()) {
       limit.succeeded(limit.limit());
       RC_ASSERT(limit.limit() >= before && limit.limit() <= before + 1);
     } else {
-      limit.overloaded(at(now), at(now - 1));
+      limit.overloaded(second(now), second(now - 1));
       RC_ASSERT(limit.limit() <= before);
     }
     RC_ASSERT(limit.limit() >= 1 && limit.limit() <= most);

@@ -9,7 +9,7 @@
 namespace hf::load {
 namespace {
 
-using Kind = HttpReader::Kind;
+using Unit = HttpReader::Kind;
 using State = HttpReader::State;
 
 struct Read {
@@ -25,7 +25,7 @@ struct Read {
 };
 
 // Feeds the pieces until the message is over; `closes`: then the peer is gone.
-Read read(Kind kind, const std::vector<std::string_view>& pieces, bool closes) {
+Read read(Unit kind, const std::vector<std::string_view>& pieces, bool closes) {
   HttpReader reader(kind);
   Read result;
   const auto is_over = [&] {
@@ -49,7 +49,7 @@ Read read(Kind kind, const std::vector<std::string_view>& pieces, bool closes) {
 }
 
 // Read in every way of cutting; they must agree.
-Read read_all_ways(Kind kind, std::string_view text, bool closes) {
+Read read_all_ways(Unit kind, std::string_view text, bool closes) {
   const Read whole = read(kind, {text}, closes);
   std::vector<std::string_view> bytes;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -95,7 +95,7 @@ TEST(HttpReader, ReadsAnswersCutAnywhere) {
   };
   for (const Good& good : table) {
     SCOPED_TRACE(good.name);
-    const Read seen = read_all_ways(Kind::kResponse, good.text, good.closes);
+    const Read seen = read_all_ways(Unit::kResponse, good.text, good.closes);
     EXPECT_EQ(seen.state, State::kDone);
     EXPECT_EQ(seen.status, good.status);
     EXPECT_EQ(seen.body, good.body);
@@ -106,7 +106,7 @@ TEST(HttpReader, ReadsAnswersCutAnywhere) {
 
 TEST(HttpReader, ReadsRequestsCutAnywhere) {
   const Read seen = read_all_ways(
-      Kind::kRequest,
+      Unit::kRequest,
       "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n{ }", false);
   EXPECT_EQ(seen.state, State::kDone);
   EXPECT_EQ(seen.method, "POST");
@@ -114,18 +114,18 @@ TEST(HttpReader, ReadsRequestsCutAnywhere) {
   EXPECT_EQ(seen.body, "{ }");
   EXPECT_TRUE(seen.keeps_alive);
   const Read bare =
-      read_all_ways(Kind::kRequest, "GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n", false);
+      read_all_ways(Unit::kRequest, "GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n", false);
   EXPECT_EQ(bare.state, State::kDone);
 }
 
 TEST(HttpReader, StopsAtTheEndOfTheMessage) {
   const std::string_view first = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
   const std::string both = std::string(first) + "HTTP/1.1 200 OK\r\n";
-  EXPECT_EQ(read_all_ways(Kind::kResponse, both, false).used, first.size());
+  EXPECT_EQ(read_all_ways(Unit::kResponse, both, false).used, first.size());
 }
 
 TEST(HttpReader, BeginsAnewAfterReset) {
-  HttpReader reader(Kind::kResponse);
+  HttpReader reader(Unit::kResponse);
   reader.feed("HTTP/1.1 404 No\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
   reader.reset();
   EXPECT_TRUE(reader.is_fresh());
@@ -152,25 +152,25 @@ TEST(HttpReader, SaysWhatItCannotRead) {
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
   };
   for (const std::string_view text : answers) {
-    EXPECT_EQ(read_all_ways(Kind::kResponse, text, false).state, State::kBad) << text;
+    EXPECT_EQ(read_all_ways(Unit::kResponse, text, false).state, State::kBad) << text;
   }
   for (const std::string_view text : {"GET\r\n\r\n", "GET /\r\n\r\n", "GET / FTP/1.1\r\n\r\n"}) {
-    EXPECT_EQ(read_all_ways(Kind::kRequest, text, false).state, State::kBad) << text;
+    EXPECT_EQ(read_all_ways(Unit::kRequest, text, false).state, State::kBad) << text;
   }
 }
 
 TEST(HttpReader, SaysThatAMessageWasCutOff) {
   const std::string_view text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
   for (std::size_t i = 0; i < text.size(); ++i) {
-    EXPECT_EQ(read(Kind::kResponse, {text.substr(0, i)}, true).state, State::kBad) << i;
+    EXPECT_EQ(read(Unit::kResponse, {text.substr(0, i)}, true).state, State::kBad) << i;
   }
 }
 
 TEST(HttpReader, GivesUpOnEndlessHeadsAndChunkLines) {
   const std::string many(70'000, 'a');
-  EXPECT_EQ(read(Kind::kResponse, {"HTTP/1.1 200 OK\r\nX: ", many}, false).state, State::kBad);
+  EXPECT_EQ(read(Unit::kResponse, {"HTTP/1.1 200 OK\r\nX: ", many}, false).state, State::kBad);
   EXPECT_EQ(
-      read(Kind::kResponse, {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", many}, false)
+      read(Unit::kResponse, {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", many}, false)
           .state,
       State::kBad);
 }

@@ -18,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using Answer = std::shared_ptr<Responder>;
 
-void echo(const Request& request, const Answer& answer) {
+void say_again(const Request& request, const Answer& answer) {
   answer->send(200, "text/plain", request.path + " " + std::to_string(request.body.size()));
 }
 
@@ -37,7 +37,7 @@ class TlsTest : public testing::Test {
     server_ = *std::move(made);
   }
   std::string refusal(const ServerTls& files) {
-    const auto made = HttpServer::listen(loop_, "127.0.0.1:0", echo, {}, files);
+    const auto made = HttpServer::listen(loop_, "127.0.0.1:0", say_again, {}, files);
     return made ? "was accepted" : made.error().message;
   }
   void replace(const std::string& file, const std::string& by) {
@@ -51,7 +51,7 @@ class TlsTest : public testing::Test {
 };
 
 TEST_F(TlsTest, RequestsAndPipelinedOnesAreAnswered) {
-  serve(echo);
+  serve(say_again);
   drive(loop_, [&] {
     TlsSocket client(server_->address());
     ASSERT_TRUE(client.is_up());
@@ -65,7 +65,7 @@ TEST_F(TlsTest, RequestsAndPipelinedOnesAreAnswered) {
 }
 
 TEST_F(TlsTest, OurOwnClientVerifiesTheCertificate) {
-  serve(echo);
+  serve(say_again);
   const auto ask = [this] {
     const auto client = HttpClient::create(loop_);
     CallResult result;
@@ -89,7 +89,7 @@ TEST_F(TlsTest, OurOwnClientVerifiesTheCertificate) {
 }
 
 TEST_F(TlsTest, OldVersionsAndOtherProtocolsAreRefused) {
-  serve(echo);
+  serve(say_again);
   drive(loop_, [&] {
     EXPECT_FALSE(TlsSocket(server_->address(), {.version_max = TLS1_1_VERSION}).is_up());
     EXPECT_TRUE(TlsSocket(server_->address(), {.version_max = TLS1_2_VERSION}).is_up());
@@ -101,7 +101,7 @@ TEST_F(TlsTest, OldVersionsAndOtherProtocolsAreRefused) {
 }
 
 TEST_F(TlsTest, PlainClientIsClosedWithoutAnAnswer) {
-  serve(echo);
+  serve(say_again);
   drive(loop_, [&] {
     RawSocket client = RawSocket::connect(server_->address());
     client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -112,7 +112,7 @@ TEST_F(TlsTest, PlainClientIsClosedWithoutAnAnswer) {
 }
 
 TEST_F(TlsTest, HandshakeIsBoundedInTime) {
-  serve(echo, {.header_time = 30ms});
+  serve(say_again, {.header_time = 30ms});
   drive(loop_, [&] {
     RawSocket silent = RawSocket::connect(server_->address());
     EXPECT_TRUE(silent.is_closed());
@@ -141,7 +141,7 @@ TEST_F(TlsTest, LargeAnswerArrivesWholeAndItsEndIsSaid) {
 }
 
 TEST_F(TlsTest, RefusalReachesAClientThatIsStillSending) {
-  serve(echo, {.body_bytes = 100});
+  serve(say_again, {.body_bytes = 100});
   drive(loop_, [&] {
     TlsSocket client(server_->address());
     client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n" +
@@ -152,7 +152,7 @@ TEST_F(TlsTest, RefusalReachesAClientThatIsStillSending) {
 }
 
 TEST_F(TlsTest, ConnectionsOverTheLimitAreTold) {
-  serve(echo, {.connections = 1});
+  serve(say_again, {.connections = 1});
   drive(loop_, [&] {
     TlsSocket first(server_->address());
     first.send("GET /1 HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -196,7 +196,7 @@ TEST_F(TlsTest, ServerMayGoAtAnyMomentOfAConnection) {
 }
 
 TEST_F(TlsTest, ReloadedCertificateIsThatOfNewConnections) {
-  serve(echo);
+  serve(say_again);
   const ServerTls next = make_certificate(directory_, "second");
   drive(loop_, [&] {
     TlsSocket before(server_->address());
@@ -227,7 +227,7 @@ TEST_F(TlsTest, ReloadedCertificateIsThatOfNewConnections) {
 }
 
 TEST_F(TlsTest, PlainServerHasNothingToReload) {
-  const auto plain = HttpServer::listen(loop_, "127.0.0.1:0", echo);
+  const auto plain = HttpServer::listen(loop_, "127.0.0.1:0", say_again);
   ASSERT_TRUE(plain.has_value());
   const auto done = (*plain)->reload_tls(make_certificate(directory_, "any"));
   ASSERT_FALSE(done.has_value());

@@ -26,7 +26,7 @@ constexpr PicoUsd kCent(kPicoPerUsd / 100);
 constexpr std::uint32_t kSteps = 12;
 
 // A chain of twelve steps, each of which may also rely on the one before its predecessor.
-struct World {
+struct Room {
   Graph graph;
   std::vector<StepTime> times;
   std::vector<Duration> tails;
@@ -34,7 +34,7 @@ struct World {
   std::array<Duration, 3> vote_times = {kSecond, kSecond, kSecond};
   TaskFeatures features;
 
-  explicit World(const std::shared_ptr<const learn::Model>& model) {
+  explicit Room(const std::shared_ptr<const learn::Model>& model) {
     for (std::uint32_t i = 0; i < kSteps; ++i) {
       Subtask subtask;
       if (i > 1) subtask.relies_on.push_back(static_cast<SubtaskId>(i - 2));
@@ -76,7 +76,7 @@ TEST(Allocations, NoneForAnyDecisionOfAnyPolicyOnceWarm) {
   auto loaded = learn::model_from(learn::shipped_weights());
   ASSERT_TRUE(loaded) << loaded.error().message;
   const auto model = std::make_shared<const learn::Model>(*std::move(loaded));
-  const World world(model);
+  const Room world(model);
   for (const std::string_view name : policy_names()) {
     for (const double second_price : {0.0, 0.02}) {
       PolicyOptions options;

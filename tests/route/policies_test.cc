@@ -21,7 +21,7 @@
 namespace hf {
 namespace {
 
-constexpr PicoUsd kCent(kPicoPerUsd / 100);
+constexpr PicoUsd kUsdCent(kPicoPerUsd / 100);
 
 // Tasks with more numbers are harder for the edge; attempts that agree are more often right.
 std::vector<learn::Example> examples() {
@@ -65,7 +65,7 @@ std::shared_ptr<const learn::Model> model() {
 
 class World {
  public:
-  explicit World(bool is_hard = true, PicoUsd left = kCent, PicoUsd ahead = kCent * 4) {
+  explicit World(bool is_hard = true, PicoUsd left = kUsdCent, PicoUsd ahead = kUsdCent * 4) {
     FeatureReader reader(model());
     input_.query = QueryId{1};
     input_.is_whole_question = true;
@@ -79,7 +79,7 @@ class World {
                       .max_in_flight = 1};
     candidates_[1] = {.endpoint = EndpointId{1},
                       .tier = Tier::kCloud,
-                      .expected_usd = kCent,
+                      .expected_usd = kUsdCent,
                       .expected_time = std::chrono::seconds(1),
                       .max_in_flight = 9};
   }
@@ -142,7 +142,7 @@ TEST(Policies, AllAnswerForEveryInput) {
 TEST(Policies, TheHardTaskGoesToTheCloudBeforeTheEasyOne) {
   for (const std::string_view name : {"category", "fixed", "hybridflow", "knn", "linucb", "dual"}) {
     // There is money for three eighths of everything, and half of everything is hard.
-    const PicoUsd left = kCent + PicoUsd(kCent.count() / 2);
+    const PicoUsd left = kUsdCent + PicoUsd(kUsdCent.count() / 2);
     World hard(true, left);
     World easy(false, left);
     auto router = policy(name, kTuned);
@@ -197,7 +197,7 @@ TEST(Pacer, ThePriceFollowsTheSpendingWithinItsBounds) {
 }
 
 TEST(Bandits, LearnFromTheResultsTheyCaused) {
-  World world(true, kCent * 2);
+  World world(true, kUsdCent * 2);
   auto router = policy("linucb");
   ASSERT_EQ(router->choose(world.input()).tier, Tier::kCloud);
   for (int i = 0; i < 3000; ++i) {
@@ -208,7 +208,7 @@ TEST(Bandits, LearnFromTheResultsTheyCaused) {
 
 TEST(Cascades, TryTheEdgeFirstAndEscalateInDoubt) {
   for (const std::string_view name : {"frugal", "ucci", "dot"}) {
-    World world(true, kCent * 2);
+    World world(true, kUsdCent * 2);
     auto router = policy(name);
     EXPECT_EQ(router->choose(world.input()).action, Action::kAttempt) << name;
     Attempt sure;
@@ -227,7 +227,7 @@ TEST(Cascades, TryTheEdgeFirstAndEscalateInDoubt) {
 }
 
 TEST(Cascades, UseTheSignalsOfTheEndpointWhereThereAreAny) {
-  World world(true, kCent * 2);
+  World world(true, kUsdCent * 2);
   Attempt attempt;
   attempt.signals.margin = 0.01;
   EXPECT_EQ(policy("ucci")->review(world.input(), attempt).tier, Tier::kCloud);
@@ -257,7 +257,7 @@ TEST(Release, ACoinDecidesAndForcedStepsGoToTheCloud) {
 }
 
 TEST(Spar, TimeWithoutAPriceMakesAnAttemptBeatTheBareCloud) {
-  World world(true, kCent * 2);
+  World world(true, kUsdCent * 2);
   EXPECT_EQ(policy("spar")->choose(world.input()).action, Action::kAttempt);
   PolicyOptions hurried;
   hurried.spar.second_price = 0.5;
@@ -266,7 +266,7 @@ TEST(Spar, TimeWithoutAPriceMakesAnAttemptBeatTheBareCloud) {
 }
 
 TEST(Spar, AsksFewerVotersTheDearerTheirTime) {
-  World world(true, kCent * 2);
+  World world(true, kUsdCent * 2);
   const std::vector<Duration> times(2, std::chrono::seconds(1));
   world.input().voters = 2;
   world.input().vote_times = times;
@@ -287,7 +287,7 @@ TEST(Spar, AsksFewerVotersTheDearerTheirTime) {
 }
 
 TEST(Spar, LooksBeforeEachVoteWhereCallsRunOneAfterTheOther) {
-  World world(true, kCent * 2);
+  World world(true, kUsdCent * 2);
   const std::vector<Duration> times(2, std::chrono::milliseconds(10));
   RouteInput& input = world.input();
   input.voters = 2;
@@ -311,7 +311,7 @@ TEST(Spar, LooksBeforeEachVoteWhereCallsRunOneAfterTheOther) {
 }
 
 TEST(Spar, EscalatesWhatTheVotesDoubt) {
-  World world(true, kCent * 2);
+  World world(true, kUsdCent * 2);
   auto router = policy("spar");
   Attempt torn;
   torn.voters = 2;
@@ -327,7 +327,7 @@ TEST(Spar, TheDollarIsDearerWithLessOfIt) {
   auto router = policy("spar");
   double last = 1e300;
   for (const int cents : {0, 1, 2, 3, 4}) {
-    World world(true, kCent * cents);
+    World world(true, kUsdCent * cents);
     const double price = router->choose(world.input()).usd_price;
     EXPECT_LE(price, last);
     last = price;
@@ -350,7 +350,7 @@ TEST(Spar, ChargesOnlyWhatDelaysTheQuery) {
   const auto second = std::chrono::seconds(1);
   const std::vector<StepTime> steps = {{.time = second}, {.time = 9 * second}, {.time = second}};
   const std::vector<Duration> tails = {2 * second, 10 * second, second};
-  World world(true, kCent * 4);
+  World world(true, kUsdCent * 4);
   RouteInput& input = world.input();
   input.is_whole_question = false;
   input.around = {.steps = steps, .tails = tails, .graph = &graph, .edge_places = 2};
@@ -368,7 +368,7 @@ TEST(Spar, TellsThePropensityOfWhatItDraws) {
   PolicyOptions options;
   options.spar.explore = 0.4;
   auto router = policy("spar", options);
-  World world(true, kCent * 2);
+  World world(true, kUsdCent * 2);
   std::array<int, 3> seen{};
   std::array<double, 3> told{};
   constexpr int kDraws = 4000;
@@ -387,12 +387,12 @@ TEST(Spar, TellsThePropensityOfWhatItDraws) {
 }
 
 TEST(Policies, ThatCompareAGainListBothTiersWithTheirCosts) {
-  World world(true, kCent * 2);
+  World world(true, kUsdCent * 2);
   for (const std::string_view name : {"fixed", "hybridflow", "dual", "zcl"}) {
     const Decision decision = policy(name)->choose(world.input());
     ASSERT_EQ(decision.alternatives.size(), 2U) << name;
     EXPECT_EQ(decision.alternatives[0].usd, PicoUsd(0)) << name;
-    EXPECT_EQ(decision.alternatives[1].usd, kCent) << name;
+    EXPECT_EQ(decision.alternatives[1].usd, kUsdCent) << name;
     EXPECT_NEAR(decision.alternatives[1].chance - decision.alternatives[0].chance, decision.utility,
                 1e-9)
         << name;
@@ -400,10 +400,10 @@ TEST(Policies, ThatCompareAGainListBothTiersWithTheirCosts) {
 }
 
 TEST(Spar, ListsWhatTheAlternativesWouldHaveMeant) {
-  World world(true, kCent * 2);
+  World world(true, kUsdCent * 2);
   const Decision decision = policy("spar")->choose(world.input());
   ASSERT_EQ(decision.alternatives.size(), 3U);
-  EXPECT_EQ(decision.alternatives[1].usd, kCent);
+  EXPECT_EQ(decision.alternatives[1].usd, kUsdCent);
   EXPECT_GT(decision.alternatives[1].chance, decision.alternatives[0].chance);
 }
 

@@ -20,7 +20,7 @@ namespace {
 using std::chrono::milliseconds;
 using testing::HasSubstr;
 
-std::unique_ptr<Router> policy(std::string_view name, const PolicyOptions& options = {}) {
+std::unique_ptr<Router> router_of(std::string_view name, const PolicyOptions& options = {}) {
   auto router = make_router(name, options);
   EXPECT_TRUE(router) << router.error().message;
   return std::move(*router);
@@ -67,18 +67,18 @@ TEST(MakeRouter, RejectsOptionsOutOfRange) {
 }
 
 TEST(EdgeAndCloud, PreferTheirTierAndTakeTheOtherIfTheyMust) {
-  EXPECT_EQ(policy("edge")->choose(input(kBoth)).tier, Tier::kEdge);
-  EXPECT_EQ(policy("cloud")->choose(input(kBoth)).tier, Tier::kCloud);
-  const Decision forced = policy("edge")->choose(input(kCloudOnly));
+  EXPECT_EQ(router_of("edge")->choose(input(kBoth)).tier, Tier::kEdge);
+  EXPECT_EQ(router_of("cloud")->choose(input(kBoth)).tier, Tier::kCloud);
+  const Decision forced = router_of("edge")->choose(input(kCloudOnly));
   EXPECT_EQ(forced.tier, Tier::kCloud);
   EXPECT_EQ(forced.endpoint, EndpointId{1});
   EXPECT_THAT(forced.reason, HasSubstr("no edge endpoint"));
-  EXPECT_EQ(policy("cloud")->choose(input(kEdgeOnly)).tier, Tier::kEdge);
+  EXPECT_EQ(router_of("cloud")->choose(input(kEdgeOnly)).tier, Tier::kEdge);
 }
 
 TEST(WithinATier, AFreeEndpointBeatsABusyOneThenTheFasterThenTheLessLoadedThenTheFirst) {
   std::vector<Candidate> edges = {candidate(0, Tier::kEdge), candidate(1, Tier::kEdge)};
-  const auto chosen = [&] { return policy("edge")->choose(input(edges)).endpoint; };
+  const auto chosen = [&] { return router_of("edge")->choose(input(edges)).endpoint; };
   EXPECT_EQ(chosen(), EndpointId{0});
   edges[0].in_flight = 1;
   EXPECT_EQ(chosen(), EndpointId{1});
@@ -92,7 +92,7 @@ TEST(WithinATier, AFreeEndpointBeatsABusyOneThenTheFasterThenTheLessLoadedThenTh
 }
 
 TEST(Random, SendsTheGivenShareToTheCloudAndTellsItsPropensity) {
-  const auto router = policy("random", {.cloud_share = 0.3});
+  const auto router = router_of("random", {.cloud_share = 0.3});
   int to_cloud = 0;
   for (std::uint32_t i = 0; i < 10'000; ++i) {
     RouteInput each = input(kBoth);
@@ -110,23 +110,23 @@ TEST(Random, NeverAndAlwaysAreExact) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     RouteInput each = input(kBoth);
     each.seed = seed;
-    EXPECT_EQ(policy("random", {.cloud_share = 0})->choose(each).tier, Tier::kEdge);
-    EXPECT_EQ(policy("random", {.cloud_share = 1})->choose(each).tier, Tier::kCloud);
+    EXPECT_EQ(router_of("random", {.cloud_share = 0})->choose(each).tier, Tier::kEdge);
+    EXPECT_EQ(router_of("random", {.cloud_share = 1})->choose(each).tier, Tier::kCloud);
   }
 }
 
 TEST(Fixed, ComparesThePredictedGainWithItsThreshold) {
   const double gain = Predictor(nullptr).before(input(kBoth, 5)).gain();
-  EXPECT_EQ(policy("fixed", {.threshold = gain - 0.01})->choose(input(kBoth, 5)).tier,
+  EXPECT_EQ(router_of("fixed", {.threshold = gain - 0.01})->choose(input(kBoth, 5)).tier,
             Tier::kCloud);
-  const Decision stays = policy("fixed", {.threshold = gain})->choose(input(kBoth, 5));
+  const Decision stays = router_of("fixed", {.threshold = gain})->choose(input(kBoth, 5));
   EXPECT_EQ(stays.tier, Tier::kEdge);
   EXPECT_DOUBLE_EQ(stays.utility, gain);
   EXPECT_DOUBLE_EQ(stays.threshold, gain);
 }
 
 TEST(Difficulty, FollowsThePlannersRating) {
-  const auto router = policy("difficulty");
+  const auto router = router_of("difficulty");
   EXPECT_EQ(router->choose(input(kBoth, 4)).tier, Tier::kEdge);
   EXPECT_EQ(router->choose(input(kBoth, 5)).tier, Tier::kCloud);
   EXPECT_THAT(router->choose(input(kBoth, 9)).reason, HasSubstr("difficulty 9.0 >= 5"));
@@ -134,9 +134,9 @@ TEST(Difficulty, FollowsThePlannersRating) {
 
 TEST(Difficulty, EstimatesFromTheTextWithoutARating) {
   RouteInput each = input(kBoth);
-  EXPECT_EQ(policy("difficulty")->choose(each).tier, Tier::kEdge);
+  EXPECT_EQ(router_of("difficulty")->choose(each).tier, Tier::kEdge);
   each.features = {.words = 200, .numbers = 20, .operators = 20, .choices = 4, .code = 9};
-  const Decision hard = policy("difficulty")->choose(each);
+  const Decision hard = router_of("difficulty")->choose(each);
   EXPECT_EQ(hard.tier, Tier::kCloud);
   EXPECT_THAT(hard.reason, HasSubstr("estimated"));
 }
@@ -154,7 +154,7 @@ RouteInput with_budget(double spent_share, double progress) {
 }
 
 TEST(Hybridflow, RaisesItsThresholdWhenSpendingRunsAheadOfProgress) {
-  const auto router = policy("hybridflow", {.threshold = 0.15});
+  const auto router = router_of("hybridflow", {.threshold = 0.15});
   const Decision even = router->choose(with_budget(0.2, 0.2));
   const Decision ahead = router->choose(with_budget(0.9, 0.1));
   const Decision behind = router->choose(with_budget(0.0, 0.9));
@@ -169,7 +169,7 @@ TEST(Hybridflow, RaisesItsThresholdWhenSpendingRunsAheadOfProgress) {
 TEST(Hybridflow, CountsWhatIsHeldAsSpent) {
   RouteInput each = with_budget(0.2, 0.2);
   each.budget.held.usd = PicoUsd(700'000);
-  EXPECT_EQ(policy("hybridflow")->choose(each).tier, Tier::kEdge);
+  EXPECT_EQ(router_of("hybridflow")->choose(each).tier, Tier::kEdge);
 }
 
 TEST(Hybridflow, ChargesSecondsOnlyOnTheCriticalPath) {
@@ -178,11 +178,11 @@ TEST(Hybridflow, ChargesSecondsOnlyOnTheCriticalPath) {
   candidates[1].expected_time = milliseconds(3000);
   RouteInput each = input(candidates, 6);
   each.deadline = milliseconds(10'000);
-  EXPECT_NEAR(policy("hybridflow")->choose(each).cost, 0.1, 1e-9);
+  EXPECT_NEAR(router_of("hybridflow")->choose(each).cost, 0.1, 1e-9);
   each.slack = Tokens(100);  // As long as the task itself takes at the edge.
-  EXPECT_NEAR(policy("hybridflow")->choose(each).cost, 0.05, 1e-9);
+  EXPECT_NEAR(router_of("hybridflow")->choose(each).cost, 0.05, 1e-9);
   each.slack = Tokens(1000);
-  EXPECT_EQ(policy("hybridflow")->choose(each).cost, 0);
+  EXPECT_EQ(router_of("hybridflow")->choose(each).cost, 0);
 }
 
 TEST(Predictor, ExpectsTheCloudToBeBetterAndMoreSoWhereItIsHard) {
@@ -224,7 +224,7 @@ RC_GTEST_PROP(EveryPolicy, NamesACandidateAndDoesNotChangeItsMind, ()) {
     each.budget.cloud_tokens_limit = Tokens(*rc::gen::inRange(0, 9));
   if (*rc::gen::inRange(0, 2) == 0) each.deadline = milliseconds(*rc::gen::inRange(0, 9000));
   for (const std::string_view name : policy_names()) {
-    const auto router = policy(name);
+    const auto router = router_of(name);
     const Decision decision = router->choose(each);
     const auto found = std::ranges::find(candidates, decision.endpoint, &Candidate::endpoint);
     RC_ASSERT(found != candidates.end());

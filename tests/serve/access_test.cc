@@ -10,6 +10,11 @@
 namespace hf::serve {
 namespace {
 
+Result<void> give_a_dollar(store::KeySpec& spec) {
+  spec.usd = PicoUsd(kPicoPerUsd);
+  return {};
+}
+
 using testing::HasSubstr;
 using testing::Not;
 
@@ -195,8 +200,7 @@ TEST_F(AccessTest, AHigherLimitCountsWithoutARestart) {
   serve_with_keys(endpoint);
   EXPECT_EQ(whole(ask(secret))->status, 402);
   auto elsewhere = *store::KeyStore::open(ledger());
-  ASSERT_TRUE(
-      elsewhere.set("alice", [](store::KeySpec& spec) { spec.usd = PicoUsd(kPicoPerUsd); }, kNow));
+  ASSERT_TRUE(elsewhere.set("alice", give_a_dollar, kNow));
   int status = 0;
   turn_until(loop_, [&] {
     if (status == 0 || status == 402) status = ask(secret)->status;
@@ -242,8 +246,7 @@ TEST_F(AccessTest, ASessionIsNotRenewedByAChangeOfItsKey) {
   constexpr std::string_view kSession = R"(,"max_tokens":50,"hybridflow":{"session":"s1"})";
   while (whole(ask(secret, kSession))->status == 200) {
   }
-  ASSERT_TRUE(
-      keys_->set("alice", [](store::KeySpec& spec) { spec.usd = PicoUsd(kPicoPerUsd); }, kNow));
+  ASSERT_TRUE(keys_->set("alice", give_a_dollar, kNow));
   // Once the key has a budget the change is known.
   turn_until(loop_, [&] {
     return as(secret, "GET", "/v1/budgets")->body.contains("key:alice#1:2027-01");

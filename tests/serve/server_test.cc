@@ -186,9 +186,9 @@ TEST_F(ServerTest, EachModelGoesWhereItsNameSays) {
 TEST_F(ServerTest, APrivateRequestStaysLocalOrIsRefused) {
   ScriptedEndpoint endpoint(loop_, answer_seven);
   serve_pair(endpoint, [](Config& config) { config.policy = "cloud"; });
-  constexpr std::string_view kPrivate = R"(,"hybridflow":{"privacy":"local"})";
-  EXPECT_EQ(whole(chat(kPrivate))->at("hybridflow.calls.cloud"), "0");
-  const auto got = chat(kPrivate, "hybrid/cloud");
+  constexpr std::string_view kLocalOnly = R"(,"hybridflow":{"privacy":"local"})";
+  EXPECT_EQ(whole(chat(kLocalOnly))->at("hybridflow.calls.cloud"), "0");
+  const auto got = chat(kLocalOnly, "hybrid/cloud");
   EXPECT_EQ(got->status, 400);
   EXPECT_EQ(got->at("error.code"), "privacy_local_impossible");
   EXPECT_EQ(endpoint.asked().size(), 1U);

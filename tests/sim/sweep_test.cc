@@ -24,20 +24,20 @@ WorldFile shipped(std::string_view name) {
   return {};
 }
 
-std::uint64_t seeds() {
+std::uint64_t seeds_to_try() {
   const char* text = std::getenv("HF_SEEDS");
   return text == nullptr ? 2000 : std::strtoull(text, nullptr, 10);
 }
 
 TEST(Sweep, NoRuleIsBrokenInChaosAndEverythingHappensThere) {
   Summary summary;
-  sweep(shipped("chaos"), {.from = 1, .to = seeds(), .policy = {}, .jobs = 2},
+  sweep(shipped("chaos"), {.from = 1, .to = seeds_to_try(), .policy = {}, .jobs = 2},
         [&](const SeedResult& result) {
           EXPECT_TRUE(result.violations.empty())
               << "seed " << result.seed << ": " << result.violations.front();
           summary.add(result);
         });
-  EXPECT_EQ(summary.seeds, seeds());
+  EXPECT_EQ(summary.seeds, seeds_to_try());
   EXPECT_EQ(summary.violations, 0U);
   for (std::size_t i = 0; i < kFaults; ++i) {
     EXPECT_GT(summary.faults[i], summary.seeds / 50) << name_of(static_cast<Fault>(i));

@@ -30,7 +30,7 @@ void write_file(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
-void execute(const fs::path& path, const char* sql) {
+void execute_at(const fs::path& path, const char* sql) {
   sqlite3* connection = nullptr;
   ASSERT_EQ(sqlite3_open(path.c_str(), &connection), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(connection, sql, nullptr, nullptr, nullptr), SQLITE_OK)
@@ -82,7 +82,7 @@ bool limit_file_size(rlim_t bytes) {
 
 TEST(Damage, AForeignDatabaseIsRefusedAndLeftAsItIs) {
   const Scratch scratch;
-  execute(scratch.ledger(), "CREATE TABLE photos (id INTEGER)");
+  execute_at(scratch.ledger(), "CREATE TABLE photos (id INTEGER)");
   const std::string before = read_file(scratch.ledger());
   EXPECT_NE(refusal_of(scratch.ledger()).find("another program"), std::string::npos);
   EXPECT_EQ(read_file(scratch.ledger()), before);
@@ -99,7 +99,7 @@ TEST(Damage, AFileThatIsNoDatabaseIsRefusedAndLeftAsItIs) {
 TEST(Damage, AStoreOfANewerVersionIsRefused) {
   const Scratch scratch;
   make_sound(scratch.ledger());
-  execute(scratch.ledger(), "PRAGMA user_version = 3");
+  execute_at(scratch.ledger(), "PRAGMA user_version = 3");
   EXPECT_NE(refusal_of(scratch.ledger()).find("has version 3, this program knows 2"),
             std::string::npos);
 }
@@ -146,7 +146,7 @@ TEST(Damage, MoneyThatWasAlteredIsFoundWhereverItStands) {
         "UPDATE call SET usd = 1"}) {
     const Scratch scratch;
     make_sound(scratch.ledger());
-    execute(scratch.ledger(), change);
+    execute_at(scratch.ledger(), change);
     EXPECT_NE(refusal_of(scratch.ledger()).find("damaged"), std::string::npos) << change;
   }
 }
@@ -155,7 +155,7 @@ TEST(Damage, MoneyThatIsAlteredUnderAnOpenStoreIsFoundBeforeAnythingIsGiven) {
   const Scratch scratch;
   make_sound(scratch.ledger());
   const auto store = open_store(scratch.ledger());
-  execute(scratch.ledger(), "UPDATE scope SET usd_spent = 0 WHERE name = 'process'");
+  execute_at(scratch.ledger(), "UPDATE scope SET usd_spent = 0 WHERE name = 'process'");
   const auto taken = store->take("key", of(1), of(1));
   ASSERT_FALSE(taken);
   EXPECT_NE(taken.error().message.find("damaged"), std::string::npos);

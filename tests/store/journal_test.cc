@@ -16,7 +16,7 @@
 namespace hf::store {
 namespace {
 
-constexpr LeaseId kLease{1};
+constexpr LeaseId kJournalLease{1};
 
 class JournalTest : public testing::Test {
  protected:
@@ -30,7 +30,7 @@ class JournalTest : public testing::Test {
       ++written;
       return {};
     });
-    (*journal)->grant(kLease, amount, window);
+    (*journal)->grant(kJournalLease, amount, window);
     return std::move(*journal);
   }
 
@@ -40,7 +40,7 @@ class JournalTest : public testing::Test {
   [[nodiscard]] Delta sum() const {
     Delta sum;
     for (const Batch& batch : batches) {
-      const Delta& delta = batch.at(kLease);
+      const Delta& delta = batch.at(kJournalLease);
       for (const auto& [call, worst] : delta.closed) {
         EXPECT_EQ(sum.opened.erase(call), 1U) << "closed without a row";
       }
@@ -64,26 +64,26 @@ class JournalTest : public testing::Test {
 
 TEST_F(JournalTest, StartsWithinTheWindowDoNotWaitForTheDisk) {
   const auto journal = journal_with(of(1000, 1000), of(100, 50));
-  EXPECT_TRUE(journal->started(kLease, CallId(1), of(60, 10)));
-  EXPECT_TRUE(journal->settled(kLease, CallId(1), of(5, 5)));
-  EXPECT_TRUE(journal->started(kLease, CallId(2), of(40, 40)));
+  EXPECT_TRUE(journal->started(kJournalLease, CallId(1), of(60, 10)));
+  EXPECT_TRUE(journal->settled(kJournalLease, CallId(1), of(5, 5)));
+  EXPECT_TRUE(journal->started(kJournalLease, CallId(2), of(40, 40)));
   EXPECT_EQ(written, 0);
   open_gate();
 }
 
 TEST_F(JournalTest, AStartThatWouldPassTheWindowWaitsUntilEnoughIsWritten) {
   const auto journal = journal_with(of(1000, 1000), of(100, 100));
-  EXPECT_TRUE(journal->started(kLease, CallId(1), of(60, 60)));
+  EXPECT_TRUE(journal->started(kJournalLease, CallId(1), of(60, 60)));
   arrived.acquire();
   // Settled or not: until it is written a crash would know nothing of call 1.
-  EXPECT_TRUE(journal->settled(kLease, CallId(1), of(1)));
+  EXPECT_TRUE(journal->settled(kJournalLease, CallId(1), of(1)));
   std::latch is_near{1};
   std::thread keeper([&] {
     is_near.wait();
     open_gate();
   });
   is_near.count_down();
-  EXPECT_TRUE(journal->started(kLease, CallId(2), of(0, 41)));  // One axis is enough.
+  EXPECT_TRUE(journal->started(kJournalLease, CallId(2), of(0, 41)));  // One axis is enough.
   EXPECT_GE(written, 1);
   keeper.join();
 }
@@ -91,24 +91,24 @@ TEST_F(JournalTest, AStartThatWouldPassTheWindowWaitsUntilEnoughIsWritten) {
 TEST_F(JournalTest, ACallLargerThanTheWindowIsWrittenBeforeItStarts) {
   open_gate();
   const auto journal = journal_with(of(1000), of(0));
-  EXPECT_TRUE(journal->started(kLease, CallId(7), of(1)));
+  EXPECT_TRUE(journal->started(kJournalLease, CallId(7), of(1)));
   ASSERT_FALSE(batches.empty());
-  EXPECT_TRUE(batches.back().at(kLease).opened.contains(CallId(7)));
+  EXPECT_TRUE(batches.back().at(kJournalLease).opened.contains(CallId(7)));
 }
 
 TEST_F(JournalTest, WhatGathersDuringOneWriteIsTheNextAndSettledCallsLeaveOnlyTheirCost) {
   const auto journal = journal_with(of(1000), of(1000));
-  EXPECT_TRUE(journal->started(kLease, CallId(0), of(1)));
+  EXPECT_TRUE(journal->started(kJournalLease, CallId(0), of(1)));
   arrived.acquire();
   for (std::uint64_t call = 1; call <= 100; ++call) {
-    EXPECT_TRUE(journal->started(kLease, CallId(call), of(5)));
-    EXPECT_TRUE(journal->settled(kLease, CallId(call), of(2)));
+    EXPECT_TRUE(journal->started(kJournalLease, CallId(call), of(5)));
+    EXPECT_TRUE(journal->settled(kJournalLease, CallId(call), of(2)));
   }
-  EXPECT_TRUE(journal->settled(kLease, CallId(0), of(1)));
+  EXPECT_TRUE(journal->settled(kJournalLease, CallId(0), of(1)));
   open_gate();
   EXPECT_TRUE(journal->flush());
   ASSERT_EQ(batches.size(), 2U);
-  const Delta& second = batches[1].at(kLease);
+  const Delta& second = batches[1].at(kJournalLease);
   EXPECT_TRUE(second.opened.empty());
   EXPECT_EQ(second.closed.size(), 1U);
   EXPECT_EQ(second.calls_settled, 101);
@@ -119,17 +119,17 @@ TEST_F(JournalTest, WhatGathersDuringOneWriteIsTheNextAndSettledCallsLeaveOnlyTh
 TEST_F(JournalTest, AFailedWriteStopsEveryStartUntilAnotherAttemptSucceeds) {
   open_gate();
   const auto journal = journal_with(of(1000), of(100));
-  EXPECT_TRUE(journal->started(kLease, CallId(1), of(10)));
+  EXPECT_TRUE(journal->started(kJournalLease, CallId(1), of(10)));
   EXPECT_TRUE(journal->flush());
   is_failing = true;
-  EXPECT_TRUE(journal->settled(kLease, CallId(1), of(4)));
+  EXPECT_TRUE(journal->settled(kJournalLease, CallId(1), of(4)));
   EXPECT_EQ(journal->flush().error().message, "the disk is full");
-  EXPECT_EQ(journal->started(kLease, CallId(2), of(1)).error().code, Code::kUnavailable);
+  EXPECT_EQ(journal->started(kJournalLease, CallId(2), of(1)).error().code, Code::kUnavailable);
   EXPECT_FALSE(journal->healthy());
-  EXPECT_FALSE(journal->give_back(kLease, of(500)));
+  EXPECT_FALSE(journal->give_back(kJournalLease, of(500)));
   is_failing = false;
   EXPECT_TRUE(journal->healthy());
-  EXPECT_TRUE(journal->started(kLease, CallId(2), of(1)));
+  EXPECT_TRUE(journal->started(kJournalLease, CallId(2), of(1)));
   EXPECT_TRUE(journal->flush());
   EXPECT_EQ(sum().settled, of(4));
   EXPECT_EQ(sum().returned, of(500)) << "said during the failure, written after it";
@@ -140,10 +140,11 @@ TEST_F(JournalTest, AStartThatFailsWhileItWaitsIsNotCharged) {
   open_gate();
   const auto journal = journal_with(of(1000), of(10));
   is_failing = true;
-  EXPECT_FALSE(journal->started(kLease, CallId(1), of(500)));
+  EXPECT_FALSE(journal->started(kJournalLease, CallId(1), of(500)));
   is_failing = false;
-  EXPECT_TRUE(journal->started(kLease, CallId(1), of(1000))) << "all of the lease is free again";
-  EXPECT_TRUE(journal->settled(kLease, CallId(1), of(3)));
+  EXPECT_TRUE(journal->started(kJournalLease, CallId(1), of(1000)))
+      << "all of the lease is free again";
+  EXPECT_TRUE(journal->settled(kJournalLease, CallId(1), of(3)));
   EXPECT_TRUE(journal->flush());
   EXPECT_EQ(sum().settled, of(3));
   EXPECT_EQ(sum().calls_settled, 1);
@@ -153,13 +154,13 @@ TEST_F(JournalTest, AStartThatFailsWhileItWaitsIsNotCharged) {
 TEST_F(JournalTest, BatchesThatFailAreMergedInOrder) {
   open_gate();
   const auto journal = journal_with(of(1000), of(1000));
-  EXPECT_TRUE(journal->started(kLease, CallId(1), of(10)));
-  EXPECT_TRUE(journal->started(kLease, CallId(2), of(20)));
+  EXPECT_TRUE(journal->started(kJournalLease, CallId(1), of(10)));
+  EXPECT_TRUE(journal->started(kJournalLease, CallId(2), of(20)));
   EXPECT_TRUE(journal->flush());
   is_failing = true;
-  EXPECT_TRUE(journal->settled(kLease, CallId(1), of(1)));
+  EXPECT_TRUE(journal->settled(kJournalLease, CallId(1), of(1)));
   EXPECT_FALSE(journal->flush());
-  EXPECT_TRUE(journal->settled(kLease, CallId(2), of(50)));
+  EXPECT_TRUE(journal->settled(kJournalLease, CallId(2), of(50)));
   EXPECT_FALSE(journal->flush());
   is_failing = false;
   EXPECT_TRUE(journal->flush());
@@ -172,12 +173,12 @@ TEST_F(JournalTest, ALeaseThatIsGivenBackDuringAFailureEndsLater) {
   open_gate();
   const auto journal = journal_with(of(1000), of(1000));
   is_failing = true;
-  EXPECT_FALSE(journal->give_back(kLease));
-  EXPECT_FALSE(journal->is_open(kLease));
+  EXPECT_FALSE(journal->give_back(kJournalLease));
+  EXPECT_FALSE(journal->is_open(kJournalLease));
   is_failing = false;
   EXPECT_TRUE(journal->flush());
   ASSERT_EQ(batches.size(), 1U);
-  EXPECT_TRUE(batches[0].at(kLease).ends);
+  EXPECT_TRUE(batches[0].at(kJournalLease).ends);
 }
 
 TEST_F(JournalTest, ThreadsThatStartAtOnceNeverExposeMoreThanTheWindow) {
@@ -189,15 +190,15 @@ TEST_F(JournalTest, ThreadsThatStartAtOnceNeverExposeMoreThanTheWindow) {
   auto journal = std::move(*Journal::create([&](const Batch& batch) -> Result<void> {
     const std::int64_t lost = running;
     if (lost > worst_case) worst_case = lost;
-    running -= static_cast<std::int64_t>(batch.at(kLease).opened.size()) * 10;
+    running -= static_cast<std::int64_t>(batch.at(kJournalLease).opened.size()) * 10;
     return {};
   }));
-  journal->grant(kLease, of(1'000'000), of(kWindow));
+  journal->grant(kJournalLease, of(1'000'000), of(kWindow));
   std::vector<std::thread> threads;
   for (std::uint64_t thread = 0; thread < 8; ++thread) {
     threads.emplace_back([&, thread] {
       for (std::uint64_t i = 0; i < 500; ++i) {
-        if (journal->started(kLease, CallId(thread * 1000 + i), of(10))) running += 10;
+        if (journal->started(kJournalLease, CallId(thread * 1000 + i), of(10))) running += 10;
       }
     });
   }

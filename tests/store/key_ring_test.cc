@@ -9,7 +9,7 @@
 namespace hf::store {
 namespace {
 
-constexpr std::int64_t kNow = 1'000;
+constexpr std::int64_t kNoon = 1'000;
 
 std::string fresh_secret() {
   const auto secret = new_secret();
@@ -73,7 +73,7 @@ TEST(KeyRing, EachSecretFindsItsKey) {
   const KeyRing ring(std::move(entries), 5);
   EXPECT_EQ(ring.generation(), 5);
   for (std::size_t i = 0; i < secrets.size(); ++i) {
-    const Key* key = ring.find(secrets[i], kNow);
+    const Key* key = ring.find(secrets[i], kNoon);
     ASSERT_NE(key, nullptr);
     EXPECT_EQ(key->name, std::to_string(i));
   }
@@ -85,11 +85,11 @@ TEST(KeyRing, ASecretWithAnyOtherCharacterFindsNothing) {
   for (std::size_t i = 0; i < secret.size(); ++i) {
     std::string other = secret;
     other[i] = other[i] == 'A' ? 'B' : 'A';
-    EXPECT_EQ(ring.find(other, kNow), nullptr) << i;
+    EXPECT_EQ(ring.find(other, kNoon), nullptr) << i;
   }
-  EXPECT_EQ(ring.find("", kNow), nullptr);
-  EXPECT_EQ(ring.find(hex_of(digest_of(secret)), kNow), nullptr);
-  EXPECT_EQ(KeyRing().find(secret, kNow), nullptr);
+  EXPECT_EQ(ring.find("", kNoon), nullptr);
+  EXPECT_EQ(ring.find(hex_of(digest_of(secret)), kNoon), nullptr);
+  EXPECT_EQ(KeyRing().find(secret, kNoon), nullptr);
 }
 
 TEST(KeyRing, DigestsThatBeginAlikeAreToldApart) {
@@ -99,22 +99,22 @@ TEST(KeyRing, DigestsThatBeginAlikeAreToldApart) {
   before.digest.back() ^= 1U;
   after.digest.at(8) ^= 0x80U;
   const KeyRing ring({before, entry_of(secret, "alice"), after}, 1);
-  const Key* key = ring.find(secret, kNow);
+  const Key* key = ring.find(secret, kNoon);
   ASSERT_NE(key, nullptr);
   EXPECT_EQ(key->name, "alice");
-  EXPECT_EQ(KeyRing({before, after}, 1).find(secret, kNow), nullptr);
+  EXPECT_EQ(KeyRing({before, after}, 1).find(secret, kNoon), nullptr);
 }
 
 TEST(KeyRing, AKeyThatMayNotBeUsedIsNotFound) {
   const std::string secret = fresh_secret();
   KeyRing::Entry expiring = entry_of(secret, "alice");
-  expiring.key.expires_at = kNow;
+  expiring.key.expires_at = kNoon;
   const KeyRing ring({expiring}, 1);
-  EXPECT_NE(ring.find(secret, kNow - 1), nullptr);
-  EXPECT_EQ(ring.find(secret, kNow), nullptr);
+  EXPECT_NE(ring.find(secret, kNoon - 1), nullptr);
+  EXPECT_EQ(ring.find(secret, kNoon), nullptr);
   expiring.key.expires_at.reset();
   expiring.key.revoked_at = 1;
-  EXPECT_EQ(KeyRing({expiring}, 1).find(secret, kNow), nullptr);
+  EXPECT_EQ(KeyRing({expiring}, 1).find(secret, kNoon), nullptr);
 }
 
 }  // namespace

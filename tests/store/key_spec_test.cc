@@ -9,8 +9,8 @@
 namespace hf::store {
 namespace {
 
-constexpr std::int64_t kDay = 86'400;
-constexpr std::int64_t kNoon = 1'795'435'200;  // 2026-11-23 12:00.
+constexpr std::int64_t kOneDay = 86'400;
+constexpr std::int64_t kSpecNoon = 1'795'435'200;  // 2026-11-23 12:00.
 
 Key key_of(Period period) {
   Key key;
@@ -21,18 +21,18 @@ Key key_of(Period period) {
 }
 
 TEST(KeySpec, AScopeIsNamedAfterKeyAndPeriod) {
-  EXPECT_EQ(scope_of(key_of(Period::kDay), kNoon), "key:alice#7:2026-11-23");
-  EXPECT_EQ(scope_of(key_of(Period::kMonth), kNoon), "key:alice#7:2026-11");
-  EXPECT_EQ(scope_of(key_of(Period::kTotal), kNoon), "key:alice#7:total");
+  EXPECT_EQ(scope_of(key_of(Period::kDay), kSpecNoon), "key:alice#7:2026-11-23");
+  EXPECT_EQ(scope_of(key_of(Period::kMonth), kSpecNoon), "key:alice#7:2026-11");
+  EXPECT_EQ(scope_of(key_of(Period::kTotal), kSpecNoon), "key:alice#7:total");
 }
 
 TEST(KeySpec, ADayEndsAtMidnight) {
-  const std::int64_t midnight = *period_end(Period::kDay, kNoon);
-  EXPECT_EQ(midnight, kNoon + kDay / 2);
+  const std::int64_t midnight = *period_end(Period::kDay, kSpecNoon);
+  EXPECT_EQ(midnight, kSpecNoon + kOneDay / 2);
   const Key key = key_of(Period::kDay);
   EXPECT_EQ(scope_of(key, midnight - 1), "key:alice#7:2026-11-23");
   EXPECT_EQ(scope_of(key, midnight), "key:alice#7:2026-11-24");
-  EXPECT_EQ(*period_end(Period::kDay, midnight), midnight + kDay);
+  EXPECT_EQ(*period_end(Period::kDay, midnight), midnight + kOneDay);
 }
 
 TEST(KeySpec, AMonthEndsWithItsLastDayOfThatYear) {
@@ -47,7 +47,7 @@ TEST(KeySpec, AMonthEndsWithItsLastDayOfThatYear) {
 }
 
 TEST(KeySpec, ATotalNeverEnds) {
-  EXPECT_EQ(period_end(Period::kTotal, kNoon), std::nullopt);
+  EXPECT_EQ(period_end(Period::kTotal, kSpecNoon), std::nullopt);
 }
 
 TEST(KeySpec, TimesOutOfRangeAreTheNearestThatHaveADate) {
@@ -68,21 +68,21 @@ TEST(KeySpec, OnlyNamesOfKeysScopesHaveALastDay) {
 TEST(KeySpec, AScopeHasTheLimitsOfItsKey) {
   Key key = key_of(Period::kTotal);
   key.usd = PicoUsd(5);
-  const ScopeSpec spec = scope_spec(key, kNoon, "team");
+  const ScopeSpec spec = scope_spec(key, kSpecNoon, "team");
   EXPECT_EQ(spec.name, "key:alice#7:total");
   EXPECT_EQ(spec.parent, "team");
   EXPECT_EQ(spec.limits, (Budget{.usd = PicoUsd(5), .cloud_tokens = {}, .deadline = {}}));
-  EXPECT_EQ(scope_spec(key, kNoon).parent, std::nullopt);
+  EXPECT_EQ(scope_spec(key, kSpecNoon).parent, std::nullopt);
 }
 
 TEST(KeySpec, AKeyIsUsableUntilItExpiresOrIsRevoked) {
   Key key = key_of(Period::kTotal);
-  EXPECT_EQ(state_of(key, kNoon), KeyState::kUsable);
-  key.expires_at = kNoon;
-  EXPECT_EQ(state_of(key, kNoon - 1), KeyState::kUsable);
-  EXPECT_EQ(state_of(key, kNoon), KeyState::kExpired);
-  key.revoked_at = kNoon;
-  EXPECT_EQ(state_of(key, kNoon - 1), KeyState::kRevoked);
+  EXPECT_EQ(state_of(key, kSpecNoon), KeyState::kUsable);
+  key.expires_at = kSpecNoon;
+  EXPECT_EQ(state_of(key, kSpecNoon - 1), KeyState::kUsable);
+  EXPECT_EQ(state_of(key, kSpecNoon), KeyState::kExpired);
+  key.revoked_at = kSpecNoon;
+  EXPECT_EQ(state_of(key, kSpecNoon - 1), KeyState::kRevoked);
 }
 
 TEST(KeySpec, AKeyWithModelsMayUseThemAndNoOther) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <concepts>
 #include <fstream>
 #include <iterator>
 
@@ -13,6 +14,14 @@
 
 namespace hf::store {
 namespace {
+
+// A change of a key that nothing speaks against.
+auto always(std::invocable<KeySpec&> auto change) {
+  return [change](KeySpec& spec) -> Result<void> {
+    change(spec);
+    return {};
+  };
+}
 
 constexpr std::int64_t kNow = 1'795'435'200;  // 2026-11-23 12:00.
 constexpr std::int64_t kDay = 86'400;
@@ -156,7 +165,7 @@ TEST(KeyStore, OnlyAKeyThatIsThereCanBeChanged) {
   KeyStore keys = open_keys(scratch);
   add(keys, {.name = "alice"});
   ASSERT_TRUE(keys.revoke("alice", kNow));
-  const auto nothing = [](KeySpec&) {};
+  const auto nothing = always([](KeySpec&) {});
   for (const char* name : {"alice", "nobody", ""}) {
     expect_refused(keys.revoke(name, kNow), Code::kInvalidInput, "there is no key");
     expect_refused(keys.rotate(name), Code::kInvalidInput, "there is no key");
@@ -172,30 +181,26 @@ TEST(KeyStore, ValuesAreCheckedAndNothingChangesIfTheyAreRefused) {
                  "expired already");
   const NewKey alice = add(keys, {.name = "alice", .expires_at = kNow + 1});
   const std::int64_t generation = generation_of(keys);
-  expect_refused(keys.set(
-                     "alice", [](KeySpec& s) { s.in_flight = 0; }, kNow),
+  expect_refused(keys.set("alice", always([](KeySpec& s) { s.in_flight = 0; }), kNow),
                  Code::kInvalidInput, "0 requests");
-  expect_refused(keys.set(
-                     "alice", [](KeySpec& s) { s.expires_at = kNow - 1; }, kNow),
+  expect_refused(keys.set("alice", always([](KeySpec& s) { s.expires_at = kNow - 1; }), kNow),
                  Code::kInvalidInput, "expired already");
   EXPECT_EQ(generation_of(keys), generation);
   EXPECT_EQ(keys.list()->front(), alice.key);
   // An expired key may be changed in other ways, and come back with a later end.
-  EXPECT_TRUE(keys.set("alice", [](KeySpec& s) { s.usd = PicoUsd(1); }, kNow + 5));
-  EXPECT_TRUE(keys.set("alice", [](KeySpec& s) { s.expires_at.reset(); }, kNow + 5));
+  EXPECT_TRUE(keys.set("alice", always([](KeySpec& s) { s.usd = PicoUsd(1); }), kNow + 5));
+  EXPECT_TRUE(keys.set("alice", always([](KeySpec& s) { s.expires_at.reset(); }), kNow + 5));
 }
 
 TEST(KeyStore, AChangeLeavesTheNameAndWhatItDoesNotTouch) {
   const Scratch scratch;
   KeyStore keys = open_keys(scratch);
   add(keys, full_spec());
-  const auto changed = keys.set(
-      "alice",
-      [](KeySpec& spec) {
-        spec.name = "mallory";
-        spec.in_flight.reset();
-      },
-      kNow);
+  const auto changed = keys.set("alice", always([](KeySpec& spec) {
+                                  spec.name = "mallory";
+                                  spec.in_flight.reset();
+                                }),
+                                kNow);
   ASSERT_TRUE(changed);
   KeySpec expected = full_spec();
   expected.in_flight.reset();
@@ -217,7 +222,7 @@ TEST(KeyStore, EveryChangeIsSeenByOtherProcesses) {
   const NewKey added = add(theirs, {.name = "alice"});
   expect_change();
   ASSERT_NE(ring_of(mine).find(added.secret, kNow), nullptr);
-  ASSERT_TRUE(theirs.set("alice", [](KeySpec&) {}, kNow));
+  ASSERT_TRUE(theirs.set("alice", always([](KeySpec&) {}), kNow));
   expect_change();
   ASSERT_TRUE(theirs.rotate("alice"));
   expect_change();
@@ -243,11 +248,11 @@ TEST(KeyStore, ALimitReachesTheLedgerAtOnce) {
   EXPECT_EQ(keys.account(alice.key, kNow)->leased, of(90));
   EXPECT_FALSE(*ledger->take(scope.name, of(20), of(20)));
 
-  ASSERT_TRUE(keys.set("alice", [](KeySpec& spec) { spec.usd = PicoUsd(110); }, kNow));
+  ASSERT_TRUE(keys.set("alice", always([](KeySpec& spec) { spec.usd = PicoUsd(110); }), kNow));
   take_all(*ledger, scope.name, of(20));
-  ASSERT_TRUE(keys.set("alice", [](KeySpec& spec) { spec.usd = PicoUsd(50); }, kNow));
+  ASSERT_TRUE(keys.set("alice", always([](KeySpec& spec) { spec.usd = PicoUsd(50); }), kNow));
   EXPECT_FALSE(*ledger->take(scope.name, of(1), of(1)));
-  ASSERT_TRUE(keys.set("alice", [](KeySpec& spec) { spec.usd.reset(); }, kNow));
+  ASSERT_TRUE(keys.set("alice", always([](KeySpec& spec) { spec.usd.reset(); }), kNow));
   take_all(*ledger, scope.name, of(1'000));
 
   ASSERT_TRUE(ledger->started(lease.id, CallId(1), of(30)));
@@ -264,7 +269,8 @@ TEST(KeyStore, AnotherPeriodBeginsWithNothingSpent) {
   ASSERT_TRUE(ledger->define(scope_spec(alice.key, kNow)));
   take_all(*ledger, scope_of(alice.key, kNow), of(90));
   EXPECT_EQ(keys.account(alice.key, kNow + 31 * kDay)->leased, of(0));
-  const auto daily = keys.set("alice", [](KeySpec& spec) { spec.period = Period::kDay; }, kNow);
+  const auto daily =
+      keys.set("alice", always([](KeySpec& spec) { spec.period = Period::kDay; }), kNow);
   ASSERT_TRUE(daily);
   EXPECT_EQ(keys.account(*daily, kNow)->leased, of(0));
 }
@@ -349,7 +355,7 @@ TEST(KeyStore, ARevokedKeyCannotComeBackByAnAlteredRow) {
   ASSERT_TRUE(keys.revoke("alice", kNow));
   execute(scratch, "UPDATE key SET revoked_at = NULL");
   for (const auto& result :
-       {keys.revoke("alice", kNow), keys.set("alice", [](KeySpec&) {}, kNow)}) {
+       {keys.revoke("alice", kNow), keys.set("alice", always([](KeySpec&) {}), kNow)}) {
     expect_refused(result, Code::kUnavailable, "was altered");
   }
   expect_refused(keys.rotate("alice"), Code::kUnavailable, "was altered");

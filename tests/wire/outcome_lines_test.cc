@@ -28,13 +28,13 @@ constexpr std::string_view kExample =
     R"( "completion_tokens": 120, "usd": 0.00158, "seconds": 1.4}],)"
     R"( "chosen": "cloud", "propensity": 0.25})";
 
-OutcomeRow good(std::string_view line) {
+OutcomeRow good_row(std::string_view line) {
   auto row = read_outcome_line(line, 17);
   EXPECT_TRUE(row) << (row ? "" : row.error().message);
   return row.value_or(OutcomeRow{});
 }
 
-std::string fault(std::string_view line) {
+std::string fault_of_line(std::string_view line) {
   const auto row = read_outcome_line(line, 17);
   if (row) return "accepted";
   EXPECT_EQ(row.error().code, Code::kInvalidInput);
@@ -44,11 +44,11 @@ std::string fault(std::string_view line) {
 
 // A row with these members beside a query and a good first arm; and one whose second arm has them.
 std::string fault_of_row(std::string_view members) {
-  return fault(fmt::format(
+  return fault_of_line(fmt::format(
       R"({{"query":"q","arms":[{{"endpoint":"a","tier":"edge","correct":1}}],{}}})", members));
 }
 std::string fault_of_arm(std::string_view members) {
-  return fault(fmt::format(
+  return fault_of_line(fmt::format(
       R"({{"query":"q","arms":[{{"endpoint":"a","tier":"edge","correct":1}},{{{}}}]}})", members));
 }
 std::string fault_of_fine_arm(std::string_view members) {
@@ -56,7 +56,7 @@ std::string fault_of_fine_arm(std::string_view members) {
 }
 
 TEST(OutcomeLine, ReadsEveryMemberOfTheDocumentedExample) {
-  const OutcomeRow row = good(kExample);
+  const OutcomeRow row = good_row(kExample);
   EXPECT_EQ(row.query, "q17");
   EXPECT_EQ(row.subtask, "2");
   EXPECT_EQ(row.role, Role::kAnalyze);
@@ -85,9 +85,9 @@ TEST(OutcomeLine, ReadsEveryMemberOfTheDocumentedExample) {
 }
 
 TEST(OutcomeLine, NeedsNoOptionalMemberAndIgnoresUnknownOnes) {
-  const OutcomeRow row =
-      good(R"({"query":"q","new":{"x":[1]},"category":null,"chosen":null,)"
-           R"("arms":[{"endpoint":"e","tier":"edge","correct":1,"new":1,"signals":{"new":2}}]})");
+  const OutcomeRow row = good_row(
+      R"({"query":"q","new":{"x":[1]},"category":null,"chosen":null,)"
+      R"("arms":[{"endpoint":"e","tier":"edge","correct":1,"new":1,"signals":{"new":2}}]})");
   EXPECT_EQ(row.subtask, "1");
   EXPECT_EQ(row.role, Role::kGenerate);
   EXPECT_TRUE(row.depends_on.empty());
@@ -102,19 +102,21 @@ TEST(OutcomeLine, NeedsNoOptionalMemberAndIgnoresUnknownOnes) {
 
 TEST(OutcomeLine, KeepsApartAnEmptyAnswerAndNone) {
   const OutcomeRow row =
-      good(R"({"query":"q","arms":[{"endpoint":"a","tier":"edge","correct":0,"output":""},)"
-           R"({"endpoint":"b","tier":"edge","correct":0}]})");
+      good_row(R"({"query":"q","arms":[{"endpoint":"a","tier":"edge","correct":0,"output":""},)"
+               R"({"endpoint":"b","tier":"edge","correct":0}]})");
   EXPECT_EQ(row.arms[0].output, "");
   EXPECT_EQ(row.arms[1].output, std::nullopt);
 }
 
 TEST(OutcomeLine, NamesTheMemberThatIsWrong) {
-  EXPECT_EQ(fault(R"({"arms":[]})"), "query is missing.");
-  EXPECT_EQ(fault(R"({"query":"","arms":[]})"), "query is \"\", but must not be empty.");
-  EXPECT_EQ(fault(R"({"query":5})"), "query is 5, but must be a text.");
-  EXPECT_EQ(fault(R"({"query":"q"})"), "arms is missing.");
-  EXPECT_EQ(fault(R"({"query":"q","arms":[]})"), "arms is [], but must have at least one entry.");
-  EXPECT_EQ(fault(R"({"query":"q","arms":[1]})"), "arms is [1], but must be a list of objects.");
+  EXPECT_EQ(fault_of_line(R"({"arms":[]})"), "query is missing.");
+  EXPECT_EQ(fault_of_line(R"({"query":"","arms":[]})"), "query is \"\", but must not be empty.");
+  EXPECT_EQ(fault_of_line(R"({"query":5})"), "query is 5, but must be a text.");
+  EXPECT_EQ(fault_of_line(R"({"query":"q"})"), "arms is missing.");
+  EXPECT_EQ(fault_of_line(R"({"query":"q","arms":[]})"),
+            "arms is [], but must have at least one entry.");
+  EXPECT_EQ(fault_of_line(R"({"query":"q","arms":[1]})"),
+            "arms is [1], but must be a list of objects.");
   EXPECT_EQ(fault_of_row(R"("role":"think")"),
             "role is \"think\", but must be one of \"explain\", \"analyze\", \"generate\".");
   EXPECT_EQ(fault_of_row(R"("role":1)"),
@@ -173,9 +175,9 @@ TEST(OutcomeLine, ShowsOnlyTheBeginningOfALongValue) {
 }
 
 TEST(OutcomeLine, RefusesWhatIsNoObject) {
-  EXPECT_EQ(fault("[1]"), "this is no JSON object; write one object a line.");
+  EXPECT_EQ(fault_of_line("[1]"), "this is no JSON object; write one object a line.");
   for (const std::string_view line : {"", "{", "{}x", "{\"query\": \"\xff\"}", "nul"}) {
-    EXPECT_NE(fault(line), "accepted");
+    EXPECT_NE(fault_of_line(line), "accepted");
   }
 }
 
@@ -248,16 +250,16 @@ RC_GTEST_PROP(OutcomeLine, SurvivesTheWayToTextAndBack, (std::uint64_t seed)) {
 }
 
 TEST(OutcomeLine, KeepsEveryPicodollarUpToTheLimit) {
-  OutcomeRow row = good(kExample);
+  OutcomeRow row = good_row(kExample);
   const auto limit = static_cast<std::int64_t>(kOutcomeUsdMax) * kPicoPerUsd;
   for (const std::int64_t pico : {std::int64_t{1}, limit / 3, limit - 1, limit}) {
     row.arms[1].usd = PicoUsd(pico);
-    EXPECT_EQ(good(write_outcome_line(row)).arms[1].usd, PicoUsd(pico));
+    EXPECT_EQ(good_row(write_outcome_line(row)).arms[1].usd, PicoUsd(pico));
   }
 }
 
 TEST(OutcomeLine, DamageIsRefusedWithTheLineOrReadAsARowThatCanBeWritten) {
-  const std::string whole = write_outcome_line(good(kExample));
+  const std::string whole = write_outcome_line(good_row(kExample));
   const auto probe = [](const std::string& line) {
     const auto row = read_outcome_line(line, 17);
     if (!row) {
@@ -266,7 +268,7 @@ TEST(OutcomeLine, DamageIsRefusedWithTheLineOrReadAsARowThatCanBeWritten) {
       return false;
     }
     const std::string again = write_outcome_line(*row);
-    EXPECT_EQ(write_outcome_line(good(again)), again);
+    EXPECT_EQ(write_outcome_line(good_row(again)), again);
     return true;
   };
   for (std::size_t size = 0; size < whole.size(); ++size)

@@ -8,7 +8,7 @@
 namespace hf::wire {
 namespace {
 
-std::string fault(std::string_view line) {
+std::string fault_of_question(std::string_view line) {
   const auto question = read_choice_question(line, 3);
   return question ? "accepted" : question.error().message;
 }
@@ -25,12 +25,15 @@ TEST(QuestionLine, IsReadWhole) {
 }
 
 TEST(QuestionLine, IsRefusedWithLineAndMember) {
-  EXPECT_EQ(fault(R"({"category":"law"})"), "line 3: id is missing.");
-  EXPECT_EQ(fault(R"({"id":"7","category":"law","question":"Who?","options":[],"answer":"A"})"),
+  EXPECT_EQ(fault_of_question(R"({"category":"law"})"), "line 3: id is missing.");
+  EXPECT_EQ(fault_of_question(
+                R"({"id":"7","category":"law","question":"Who?","options":[],"answer":"A"})"),
             "line 3: options is [], but must have 1 to 26 entries.");
-  EXPECT_EQ(fault(R"({"id":"7","category":"law","question":"Who?","options":["a"],"answer":"B"})"),
+  EXPECT_EQ(fault_of_question(
+                R"({"id":"7","category":"law","question":"Who?","options":["a"],"answer":"B"})"),
             "line 3: answer is \"B\", but must be a letter from A to A.");
-  EXPECT_EQ(fault(R"({"id":"7","category":"law","question":"Who?","options":[1],"answer":"A"})"),
+  EXPECT_EQ(fault_of_question(
+                R"({"id":"7","category":"law","question":"Who?","options":[1],"answer":"A"})"),
             "line 3: options is [1], but must be a list of texts.");
 }
 

@@ -9,7 +9,7 @@
 namespace hf::wire {
 namespace {
 
-std::string fault(std::string_view line) {
+std::string fault_of_task(std::string_view line) {
   const auto task = read_task_line(line, 3);
   return task ? "accepted" : task.error().message;
 }
@@ -41,23 +41,24 @@ TEST(TaskLine, PutsOptionsBelowTheQuestion) {
 }
 
 TEST(TaskLine, IsRefusedWithLineAndMember) {
-  EXPECT_EQ(fault(R"({"answer":"2"})"), "line 3: question is missing.");
-  EXPECT_EQ(fault(R"({"question":" \n","answer":"2"})"),
+  EXPECT_EQ(fault_of_task(R"({"answer":"2"})"), "line 3: question is missing.");
+  EXPECT_EQ(fault_of_task(R"({"question":" \n","answer":"2"})"),
             "line 3: question is \" \\n\", but must not be blank.");
-  EXPECT_EQ(fault(R"({"question":"1 + 1?"})"), "line 3: answer is missing.");
-  EXPECT_EQ(fault(R"({"question":"1 + 1?","answer":[2]})"),
+  EXPECT_EQ(fault_of_task(R"({"question":"1 + 1?"})"), "line 3: answer is missing.");
+  EXPECT_EQ(fault_of_task(R"({"question":"1 + 1?","answer":[2]})"),
             "line 3: answer is [2], but must be a text.");
-  EXPECT_EQ(fault(R"({"id":"","question":"1 + 1?","answer":2})"),
+  EXPECT_EQ(fault_of_task(R"({"id":"","question":"1 + 1?","answer":2})"),
             "line 3: id is \"\", but must not be empty.");
-  EXPECT_EQ(fault(R"({"category":1,"question":"1 + 1?","answer":2})"),
+  EXPECT_EQ(fault_of_task(R"({"category":1,"question":"1 + 1?","answer":2})"),
             "line 3: category is 1, but must be a text.");
-  EXPECT_EQ(fault(R"({"question":"Who?","options":["he"],"answer":"he"})"),
+  EXPECT_EQ(fault_of_task(R"({"question":"Who?","options":["he"],"answer":"he"})"),
             "line 3: answer is \"he\", but must be a letter from A to A.");
-  EXPECT_EQ(fault(R"({"question":"Who?","options":[],"answer":"A"})"),
+  EXPECT_EQ(fault_of_task(R"({"question":"Who?","options":[],"answer":"A"})"),
             "line 3: options is [], but must have 1 to 26 entries.");
-  EXPECT_TRUE(fault("{").starts_with("line 3: "));
-  EXPECT_EQ(fault(R"({"answer":"2","question":")" + std::string(kTaskBytesMax + 1, 'x') + "\"}"),
-            "line 3: question is longer than 131072 bytes.");
+  EXPECT_TRUE(fault_of_task("{").starts_with("line 3: "));
+  EXPECT_EQ(
+      fault_of_task(R"({"answer":"2","question":")" + std::string(kTaskBytesMax + 1, 'x') + "\"}"),
+      "line 3: question is longer than 131072 bytes.");
 }
 
 }  // namespace
