@@ -104,7 +104,6 @@ format: packages
 	@scripts/format
 
 tidy: packages
-	@test -f build/tidy/build.ninja || JOBS=$(JOBS) cmake --preset tidy
 	@JOBS=$(JOBS) scripts/tidy
 
 install: build

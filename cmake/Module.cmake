@@ -1,3 +1,8 @@
+# hf_unify(TARGET...): each a single compilation unit, where the build asks for that.
+function(hf_unify)
+  set_target_properties(${ARGV} PROPERTIES UNITY_BUILD ${HF_UNITY} UNITY_BUILD_BATCH_SIZE 0)
+endfunction()
+
 # hf_module(NAME USES module... LINKS library...)
 #
 # One call per folder of src/: the library hf_NAME from src/NAME/*.cc, its tests from
@@ -15,6 +20,7 @@ function(hf_module name)
   endif()
   add_library(hf_${name} STATIC ${sources})
   target_link_libraries(hf_${name} PUBLIC hf_flags ${arg_USES} ${arg_LINKS})
+  hf_unify(hf_${name})
 
   if(BUILD_TESTING)
     add_executable(${name}_link_test ${CMAKE_SOURCE_DIR}/cmake/link_test.cc)
@@ -27,6 +33,7 @@ function(hf_module name)
       add_executable(${name}_test ${tests})
       target_link_libraries(${name}_test PRIVATE
         hf_${name} ${HF_RAPIDCHECK} GTest::gmock GTest::gtest_main)
+      hf_unify(${name}_test)
       target_compile_definitions(${name}_test PRIVATE HF_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
       gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 120)
     endif()
