@@ -31,7 +31,9 @@
 #include "route/features.h"
 #include "runtime/runtime.h"
 #include "schedule/scheduler.h"
+#include "serve/server.h"
 #include "wire/chat.h"
+#include "wire/json.h"
 
 namespace hf {
 namespace {
@@ -180,7 +182,7 @@ class InstantEndpoint {
 class UntilFinished : public QueryListener {
  public:
   explicit UntilFinished(net::EventLoop& loop) : loop_(loop) {}
-  void on_finish(const Receipt& receipt) override {
+  void on_finish(Receipt receipt) override {
     HF_ASSERT(receipt.record.outcome == Outcome::kAnswered);
     calls = receipt.record.calls.size();
     loop_.stop();
@@ -263,6 +265,40 @@ std::vector<double> run_bare(const std::string& url, std::size_t count) {
       loop.run();
     }
     wall.push_back(Micros(Clock::now() - begin).count() / 1000);
+  }
+  return wall;
+}
+
+// The same queries as a client of the server asks them: from its request to the whole answer.
+std::vector<double> run_served(const std::string& url, std::size_t warm_up, std::size_t count) {
+  net::EventLoop loop;
+  const Config config = config_for(url);
+  auto runtime = Runtime::create(loop, config, {});
+  HF_ASSERT(runtime.has_value());
+  serve::Server server(loop, *std::move(runtime), config);
+  const auto listener = net::HttpServer::listen(
+      loop, "127.0.0.1:0",
+      [&server](const net::Request& request, const std::shared_ptr<net::Responder>& responder) {
+        server.handle(request, responder);
+      });
+  HF_ASSERT(listener.has_value());
+  const auto client = net::HttpClient::create(loop);
+  std::vector<double> wall;
+  for (std::size_t i = 0; i < warm_up + count; ++i) {
+    net::Call call;
+    call.url = fmt::format("http://{}/v1/chat/completions", (*listener)->address());
+    call.headers = {{"Content-Type", "application/json"}};
+    call.body = fmt::format(R"({{"model":"hybrid/auto","hybridflow":{{"plan":"always"}},)"
+                            R"("messages":[{{"role":"user","content":{}}}]}})",
+                            wire::quoted(kQuestion));
+    std::string answer;
+    const Clock::time_point begin = Clock::now();
+    client->start(std::move(call),
+                  {.on_bytes = [&](int, std::string_view bytes) { answer += bytes; },
+                   .on_done = [&](const net::CallResult&) { loop.stop(); }});
+    loop.run();
+    if (i >= warm_up) wall.push_back(Micros(Clock::now() - begin).count() / 1000);
+    HF_ASSERT(answer.contains("120 dollars") && answer.contains(R"("hybridflow":)"));
   }
   return wall;
 }
@@ -376,6 +412,7 @@ int run(std::size_t queries) {
   fmt::print("one query: plan of {} pieces, 6 steps, 7 calls; {} queries one after the other\n",
              pieces_of(plan_text()).size(), queries);
   print("wall, runtime over sockets", wall, "ms");
+  print("wall, a client of the server", run_served(url, kWarmUp, queries), "ms");
   print("wall, the same requests with the bare HTTP client", run_bare(url, queries), "ms");
   fmt::print("  {:<58} {:.0f} ms; ideal with instant models: 0 ms\n",
              "wall, reference implementation, measured elsewhere", kReferenceMillis);

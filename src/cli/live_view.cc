@@ -301,7 +301,7 @@ void LiveView::on_answer_restart() {
   put(paint(kRed, "(that attempt broke off; once more from the start)") + "\n");
 }
 
-void LiveView::on_finish(const Receipt& receipt) {
+void LiveView::on_finish(Receipt receipt) {
   on_change(receipt.record);
   show_end(receipt);
   finished_(receipt);

@@ -42,7 +42,7 @@ class LiveView : public QueryListener {
   void on_change(const RunRecord& record) override;
   void on_answer_text(std::string_view text) override;
   void on_answer_restart() override;
-  void on_finish(const Receipt& receipt) override;
+  void on_finish(Receipt receipt) override;
 
  private:
   struct Row {

@@ -22,8 +22,8 @@ class PlanWatcher final : public QueryListener {
   void on_plan_end(const PlanEnd& end, std::span<const std::string> /*repairs*/) override {
     end_ = end;
   }
-  void on_finish(const Receipt& receipt) override {
-    receipt_ = receipt;
+  void on_finish(Receipt receipt) override {
+    receipt_ = std::move(receipt);
     loop_.stop();
   }
 

@@ -117,9 +117,9 @@ class Profiler {
   struct Flight final : QueryListener {
     Flight(Profiler& its_owner, const wire::Task* its_task) : owner(its_owner), task(its_task) {}
 
-    void on_finish(const Receipt& receipt) override {
+    void on_finish(Receipt receipt) override {
       // Later: this flight may be at its end then.
-      owner.loop_.post([this, receipt] { owner.take(*this, receipt); });
+      owner.loop_.post([this, receipt = std::move(receipt)] { owner.take(*this, receipt); });
     }
 
     Profiler& owner;

@@ -40,7 +40,7 @@ double spent_share(const BudgetState& budget) {
   return share;
 }
 
-double cost_of_cloud(const RouteInput& input, const Candidate& cloud, const Candidate* edge) {
+double cost_of_cloud(const RouteInput& input, const Candidate& cloud, const Candidate& edge) {
   double money = 0;
   if (input.budget.usd_limit) {
     money = ratio(cloud.expected_usd.count(), input.budget.usd_limit->count());
@@ -48,10 +48,10 @@ double cost_of_cloud(const RouteInput& input, const Candidate& cloud, const Cand
     money = ratio(input.expected.count(), input.budget.cloud_tokens_limit->count());
   }
   double time = 0;
-  if (input.deadline && edge != nullptr && input.expected > Tokens(0)) {
+  if (input.deadline && input.expected > Tokens(0)) {
     // A slower cloud costs nothing as long as the node is not on the critical path.
-    const Duration slack = edge->expected_time / input.expected.count() * input.slack.count();
-    const Duration extra = cloud.expected_time - edge->expected_time - slack;
+    const Duration slack = edge.expected_time / input.expected.count() * input.slack.count();
+    const Duration extra = cloud.expected_time - edge.expected_time - slack;
     time = ratio(extra.count(), input.deadline->count());
   }
   return std::clamp(0.5 * money + 0.5 * time, 0.0, 1.0);
@@ -83,7 +83,9 @@ class HybridflowPolicy : public Router {
 
   Decision choose(const RouteInput& input) override {
     const Candidate* cloud = best_of(input.candidates, Tier::kCloud);
+    const Candidate* edge = best_of(input.candidates, Tier::kEdge);
     if (cloud == nullptr) return pick(input, Tier::kEdge, "only the edge can do it");
+    if (edge == nullptr) return pick(input, Tier::kCloud, "only the cloud can do it");
 
     const Chances chances = predictor_.before(input);
     const double gain = chances.gain();
@@ -95,7 +97,7 @@ class HybridflowPolicy : public Router {
       cost = relative_cost(input);
       threshold = std::max(0.0, *tuned_price_ + rise_ * spent) * cost;
     } else {
-      cost = cost_of_cloud(input, *cloud, best_of(input.candidates, Tier::kEdge));
+      cost = cost_of_cloud(input, *cloud, *edge);
       const double lambda = std::max(0.0, kLambdaBase + rise_ * (spent - input.progress));
       threshold = threshold_ + lambda * cost;
     }

@@ -34,8 +34,9 @@ net::Call call_to(const EndpointConfig& endpoint, const EngineAddress& address,
   if (!endpoint.engine) call.url = endpoint.url;
   call.url += forward ? forward->path : "/chat/completions";
   const bool is_streamed = !forward || forward->is_streamed;
-  call.headers = {{"Content-Type", "application/json"},
-                  {"Accept", is_streamed ? "text/event-stream" : "application/json"}};
+  call.headers.reserve(3);
+  call.headers.emplace_back("Content-Type", "application/json");
+  call.headers.emplace_back("Accept", is_streamed ? "text/event-stream" : "application/json");
   if (!endpoint.api_key.empty())
     call.headers.emplace_back("Authorization", "Bearer " + endpoint.api_key);
   call.body = forward

@@ -422,7 +422,7 @@ class LiveRuntime final : public Runtime {
     if (node.empty()) return;
     Blackboard& board = node.mapped();
     const std::string shown = board.answer;
-    const Receipt receipt = receipt_of(board, scheduler_.record(query), config_);
+    Receipt receipt = receipt_of(board, scheduler_.record(query), config_);
     const bool is_answered = receipt.record.outcome == Outcome::kAnswered ||
                              receipt.record.outcome == Outcome::kDegraded;
     // An attempt that stands was not shown yet.
@@ -432,7 +432,7 @@ class LiveRuntime final : public Runtime {
     }
     if (recorder_ != nullptr) recorder_->forget(receipt.record);
     scheduler_.forget(query);
-    board.listener->on_finish(receipt);
+    board.listener->on_finish(std::move(receipt));
   }
 
   net::EventLoop& loop_;

@@ -91,7 +91,7 @@ class QueryListener {
   virtual void on_forward_head(EndpointId /*endpoint*/, const net::CallHead& /*head*/) {}
   virtual void on_forward_bytes(std::string_view /*bytes*/) {}
   virtual void on_forward_error(const net::CallHead& /*head*/, std::string_view /*body*/) {}
-  virtual void on_finish(const Receipt& receipt) = 0;
+  virtual void on_finish(Receipt receipt) = 0;
 };
 
 class Recorder;

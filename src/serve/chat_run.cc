@@ -17,7 +17,8 @@ wire::ChatPiece ChatRun::head() const {
 }
 
 net::Headers ChatRun::headers(const Receipt& receipt) const {
-  net::Headers headers = wire::summary_headers(receipt);
+  net::Headers headers;
+  wire::add_summary_headers(receipt, headers);
   headers.emplace_back("x-request-id", options_.run);  // By which OpenAI's clients name it.
   return headers;
 }

@@ -25,25 +25,33 @@ ClientRun::ClientRun(std::shared_ptr<net::Responder> responder,
   });
 }
 
-void ClientRun::tell(std::string event) {
-  if (options_.shows_progress) show(event);
+void ClientRun::tell(RunFeed::Event event) {
+  if (options_.shows_progress) show(event());
   feed_.add(std::move(event));
 }
 
 void ClientRun::on_gate(const GateVerdict& verdict) {
-  tell(wire::write_gate_event(verdict));
+  tell([verdict] { return wire::write_gate_event(verdict); });
 }
 
 void ClientRun::on_step(const PlannedStep& step) {
-  tell(wire::write_step_event(step));
+  tell([step] { return wire::write_step_event(step); });
 }
 
 void ClientRun::on_plan_end(const PlanEnd& end, std::span<const std::string> repairs) {
-  tell(wire::write_plan_event(end, repairs));
+  tell([end, repaired = repairs.size()] { return wire::write_plan_event(end, repaired); });
 }
 
 void ClientRun::on_call_start(const StartCall& call, const RunRecord& record) {
-  tell(wire::write_call_event(call, record, endpoints_[index_of(call.endpoint)].endpoint));
+  Reason reason;
+  if (call.kind != CallKind::kPlanner) {
+    const auto& decision = record.subtasks[index_of(call.subtask)].decision;
+    if (decision) reason = decision->reason;
+  }
+  tell([id = call.call, kind = call.kind, subtask = call.subtask, reason,
+        &endpoint = endpoint_of(call.endpoint)] {
+    return wire::write_call_event(id, kind, subtask, reason.view(), endpoint);
+  });
 }
 
 void ClientRun::on_change(const RunRecord& record) {
@@ -52,7 +60,9 @@ void ClientRun::on_change(const RunRecord& record) {
     const CallRecord& call = record.calls[i];
     if (call.status == CallStatus::kRunning || is_told_[i]) continue;
     is_told_[i] = true;
-    tell(wire::write_call_end_event(call, endpoints_[index_of(call.endpoint)].endpoint));
+    tell([call, &endpoint = endpoint_of(call.endpoint)] {
+      return wire::write_call_end_event(call, endpoint);
+    });
   }
 }
 
@@ -74,14 +84,16 @@ void ClientRun::break_off_restarted() {
   abandon();
 }
 
-void ClientRun::on_finish(const Receipt& receipt) {
+void ClientRun::on_finish(Receipt receipt) {
   hooks_.give_up = nullptr;  // There is nothing left to give up.
   on_change(receipt.record);
   if (responder_) answer(receipt);
   responder_.reset();
-  feed_.end(fmt::format(R"({{"type":"end","summary":{}}})",
-                        wire::write_run_summary(receipt, options_.lowered)));
-  hooks_.done(receipt);
+  feed_.end([&] {
+    return fmt::format(R"({{"type":"end","summary":{}}})",
+                       wire::write_run_summary(receipt, options_.lowered));
+  });
+  hooks_.done(std::move(receipt));
 }
 
 Problem ClientRun::problem_of(const RunRecord& record) const {

@@ -37,7 +37,7 @@ class ClientRun : public QueryListener {
     // Nobody waits for the answer any more; at most once.
     std::move_only_function<void()> give_up;
     // The run is over. May destroy this object in a later turn.
-    std::move_only_function<void(const Receipt&)> done;
+    std::move_only_function<void(Receipt)> done;
     // Where a refusal comes from renews itself in so many seconds.
     std::function<std::int64_t(const Refusal&)> renews_in = [](const Refusal&) { return 0; };
   };
@@ -51,7 +51,7 @@ class ClientRun : public QueryListener {
   void on_plan_end(const PlanEnd& end, std::span<const std::string> repairs) override;
   void on_call_start(const StartCall& call, const RunRecord& record) override;
   void on_change(const RunRecord& record) override;
-  void on_finish(const Receipt& receipt) final;
+  void on_finish(Receipt receipt) final;
 
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] RunFeed& feed() { return feed_; }
@@ -74,7 +74,10 @@ class ClientRun : public QueryListener {
   const Options options_;
 
  private:
-  void tell(std::string event);
+  [[nodiscard]] const Endpoint& endpoint_of(EndpointId id) const {
+    return endpoints_[index_of(id)].endpoint;
+  }
+  void tell(RunFeed::Event event);
 
   const std::vector<EndpointConfig>& endpoints_;
   Hooks hooks_;

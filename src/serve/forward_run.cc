@@ -7,17 +7,17 @@
 
 namespace hf::serve {
 
-net::Headers ForwardRun::headers() const {
-  net::Headers headers(head_.headers);
+net::Headers ForwardRun::take_headers() {
+  net::Headers headers = std::move(head_.headers);
   // What this server says of waiting it says itself.
   std::erase_if(headers,
                 [](const auto& header) { return header.first.starts_with("retry-after"); });
   return headers;
 }
 
-net::Headers ForwardRun::headers(const Receipt& receipt) const {
-  net::Headers all = headers();
-  for (auto& header : wire::summary_headers(receipt)) all.push_back(std::move(header));
+net::Headers ForwardRun::take_headers(const Receipt& receipt) {
+  net::Headers all = take_headers();
+  wire::add_summary_headers(receipt, all);
   return all;
 }
 
@@ -26,7 +26,7 @@ void ForwardRun::on_forward_head(EndpointId /*endpoint*/, const net::CallHead& h
   is_failure_ = false;
   if (!options_.is_streamed || !responder_) return;
   has_begun_ = true;
-  net::Headers begun = headers();
+  net::Headers begun = take_headers();
   begun.emplace_back("Cache-Control", "no-cache");
   begun.emplace_back("x-hybridflow-run", options_.run);
   responder_->begin(head.status, head.content_type, std::move(begun));
@@ -60,7 +60,8 @@ void ForwardRun::answer(const Receipt& receipt) {
       body_ =
           wire::with_summary(std::move(body_), wire::write_run_summary(receipt, options_.lowered));
     }
-    return responder_->send(head_.status, head_.content_type, std::move(body_), headers(receipt));
+    return responder_->send(head_.status, head_.content_type, std::move(body_),
+                            take_headers(receipt));
   }
   // Half of a stream is an answer to a person, but not to a program.
   const Problem problem =
@@ -73,11 +74,13 @@ void ForwardRun::answer(const Receipt& receipt) {
   const bool is_clients =
       head_.status >= 400 && head_.status < 500 && head_.status != 401 && head_.status != 403;
   if (is_failure_ && is_clients && problem.status == 502) {
-    net::Headers all = headers(receipt);
+    net::Headers all = take_headers(receipt);
     if (head_.status == 429) all.emplace_back("Retry-After", "1");
     return responder_->send(head_.status, head_.content_type, std::move(body_), std::move(all));
   }
-  refuse(*responder_, problem, wire::summary_headers(receipt));
+  net::Headers summary;
+  wire::add_summary_headers(receipt, summary);
+  refuse(*responder_, problem, std::move(summary));
 }
 
 }  // namespace hf::serve

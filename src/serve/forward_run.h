@@ -22,9 +22,9 @@ class ForwardRun final : public ClientRun {
 
  private:
   void answer(const Receipt& receipt) override;
-  // Of the endpoint's answer; with those of the run, once it is over.
-  [[nodiscard]] net::Headers headers() const;
-  [[nodiscard]] net::Headers headers(const Receipt& receipt) const;
+  // The endpoint's headers that are passed on; with what the run was in the end. Once.
+  net::Headers take_headers();
+  net::Headers take_headers(const Receipt& receipt);
 
   net::CallHead head_;
   std::string body_;  // Of a whole answer, or of the last failure.

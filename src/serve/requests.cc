@@ -186,24 +186,25 @@ void Server::start(wire::HybridRequest request, const Target& target, const Ask&
                              .outlives_client = !ask.request.header("idempotency-key").empty(),
                              .adds_summary = !target.is_endpoint,
                              .lowered = {}};
-  const std::string run = options.run;
   UserQuery query = query_of(request, target, options.lowered);
   if (is_forwarded) {
     forward(query, std::move(request), ask, path);
   } else {
     write_prompt(query, std::move(request), options.lowered);
   }
-  query.run = run;
+  query.run = options.run;
   query.account = ticket.account();
 
-  Run& entry = runs_[run];
+  const auto place = runs_.try_emplace(options.run).first;
+  const std::string_view run = place->first;
+  Run& entry = place->second;
   entry.service = service_;
   entry.caller = ask.caller;
   entry.ticket = std::move(ticket);
   entry.question = query.question;
   entry.is_forwarded = is_forwarded;
   ClientRun::Hooks hooks{.give_up = [this, run] { cancel(run); },
-                         .done = [this, run](const Receipt& receipt) { finish(run, receipt); },
+                         .done = [this, run](Receipt done) { finish(run, std::move(done)); },
                          .renews_in =
                              [this](const Refusal& refusal) {
                                const auto at = access_.renewal_of(refusal.scope);
@@ -307,11 +308,11 @@ void Server::sweep_later() {
   });
 }
 
-void Server::finish(const std::string& run, const Receipt& receipt) {
-  auto over = runs_.extract(run);
+void Server::finish(std::string_view run, Receipt receipt) {
+  auto over = runs_.extract(runs_.find(run));
   const Run& entry = over.mapped();
   metrics_.count_run(entry.client->options().model, receipt);
-  const auto kept = std::make_shared<const Receipt>(receipt);
+  const auto kept = std::make_shared<const Receipt>(std::move(receipt));
   book_.keep({.owner = entry.caller.name,
               .model = entry.client->options().model,
               .created = entry.client->options().created,

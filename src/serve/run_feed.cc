@@ -10,9 +10,9 @@ std::string feed_frame(std::string_view event) {
   return fmt::format("event: hybridflow.run\ndata: {}\n\n", event);
 }
 
-void RunFeed::add(std::string event) {
+void RunFeed::add(Event event) {
   if (!followers_.empty()) {
-    const std::string frame = feed_frame(event);
+    const std::string frame = feed_frame(event());
     std::erase_if(followers_, [&](const auto& each) { return !each->write(frame); });
   }
   if (events_.size() < kEventsMax) events_.push_back(std::move(event));
@@ -20,13 +20,13 @@ void RunFeed::add(std::string event) {
 
 void RunFeed::follow(std::shared_ptr<net::Responder> responder) {
   responder->begin(200, "text/event-stream", {{"Cache-Control", "no-cache"}});
-  for (const std::string& event : events_) {
-    if (!responder->write(feed_frame(event))) return;
+  for (Event& event : events_) {
+    if (!responder->write(feed_frame(event()))) return;
   }
   followers_.push_back(std::move(responder));
 }
 
-void RunFeed::end(std::string event) {
+void RunFeed::end(Event event) {
   add(std::move(event));
   for (const auto& each : followers_) each->end();
   followers_.clear();

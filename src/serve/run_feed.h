@@ -15,18 +15,20 @@ namespace hf::serve {
 
 class RunFeed {
  public:
-  // `event` is JSON. Beyond a thousand only followers get them.
-  void add(std::string event);
+  // Writes an event, as JSON: only once somebody follows, since few runs are followed.
+  using Event = std::move_only_function<std::string()>;
+
+  // Beyond a thousand only followers get them.
+  void add(Event event);
   // A stream of server-sent events: what was so far, then what comes.
   void follow(std::shared_ptr<net::Responder> responder);
   // The last event; followers are let go.
-  void end(std::string event);
-  [[nodiscard]] const std::vector<std::string>& events() const { return events_; }
+  void end(Event event);
 
  private:
   static constexpr std::size_t kEventsMax = 1'000;
 
-  std::vector<std::string> events_;
+  std::vector<Event> events_;
   std::vector<std::shared_ptr<net::Responder>> followers_;
 };
 

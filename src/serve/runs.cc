@@ -158,8 +158,10 @@ void Server::follow_run(const Ask& ask) {
   if (run == nullptr) return refuse(ask.responder, kNoSuchRun);
   RunFeed over;
   over.follow(ask.responder);
-  over.end(
-      fmt::format(R"({{"type":"end","summary":{}}})", wire::write_run_summary(*run->receipt, {})));
+  over.end([run] {
+    return fmt::format(R"({{"type":"end","summary":{}}})",
+                       wire::write_run_summary(*run->receipt, {}));
+  });
 }
 
 void Server::take_feedback(const Ask& ask) {

@@ -218,7 +218,7 @@ void Server::tell_if_idle() {
   if (idle_ && runs_.empty()) loop_.post(std::exchange(idle_, nullptr));
 }
 
-void Server::cancel(const std::string& run) {
+void Server::cancel(std::string_view run) {
   if (const auto found = runs_.find(run); found != runs_.end())
     found->second.service->runtime->cancel(found->second.query);
 }

@@ -115,7 +115,7 @@ class Server {
   void show_openapi(const Ask& ask);
   void show_budgets(const Ask& ask);
   void tell_if_idle();
-  void cancel(const std::string& run);
+  void cancel(std::string_view run);
   [[nodiscard]] std::int64_t unix_time() const;
 
   // requests.cc
@@ -131,7 +131,7 @@ class Server {
                     std::vector<std::string>& lowered) const;
   void forward(UserQuery& query, wire::HybridRequest request, const Ask& ask,
                std::string_view path) const;
-  void finish(const std::string& run, const Receipt& receipt);
+  void finish(std::string_view run, Receipt receipt);
   bool may_keep(const Run& run);
   void sweep_later();
 

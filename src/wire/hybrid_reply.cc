@@ -70,24 +70,24 @@ std::string write_run_summary(const Receipt& receipt, const std::vector<std::str
   return to_text(object);
 }
 
-std::vector<std::pair<std::string, std::string>> summary_headers(const Receipt& receipt) {
+void add_summary_headers(const Receipt& receipt,
+                         std::vector<std::pair<std::string, std::string>>& headers) {
   const Totals totals = totals_of(receipt);
   const Left left = left_of(receipt.record.budget_state);
-  std::vector<std::pair<std::string, std::string>> headers{
-      {"x-hybridflow-run", receipt.run},
-      {"x-hybridflow-outcome", std::string(outcome_of(receipt))},
-      {"x-hybridflow-edge-calls", fmt::format("{}", totals.edge_calls)},
-      {"x-hybridflow-cloud-calls", fmt::format("{}", totals.cloud_calls)},
-      {"x-hybridflow-edge-tokens", fmt::format("{}", totals.edge_tokens.count())},
-      {"x-hybridflow-cloud-tokens", fmt::format("{}", totals.cloud_tokens.count())},
-      {"x-hybridflow-usd", usd_text(totals.usd)},
-      {"x-hybridflow-degraded", fmt::format("{}", receipt.record.degraded.size())}};
+  headers.reserve(headers.size() + 12);
+  headers.emplace_back("x-hybridflow-run", receipt.run);
+  headers.emplace_back("x-hybridflow-outcome", outcome_of(receipt));
+  const auto add = [&headers](const char* name, std::int64_t number) {
+    headers.emplace_back(name, fmt::format_int(number).c_str());
+  };
+  add("x-hybridflow-edge-calls", totals.edge_calls);
+  add("x-hybridflow-cloud-calls", totals.cloud_calls);
+  add("x-hybridflow-edge-tokens", totals.edge_tokens.count());
+  add("x-hybridflow-cloud-tokens", totals.cloud_tokens.count());
+  headers.emplace_back("x-hybridflow-usd", usd_text(totals.usd));
+  add("x-hybridflow-degraded", static_cast<std::int64_t>(receipt.record.degraded.size()));
   if (left.usd) headers.emplace_back("x-hybridflow-left-usd", usd_text(*left.usd));
-  if (left.cloud_tokens) {
-    headers.emplace_back("x-hybridflow-left-cloud-tokens",
-                         fmt::format("{}", left.cloud_tokens->count()));
-  }
-  return headers;
+  if (left.cloud_tokens) add("x-hybridflow-left-cloud-tokens", left.cloud_tokens->count());
 }
 
 std::string with_summary(std::string answer, std::string_view summary) {

@@ -24,8 +24,9 @@ std::string_view finish_reason_of(const Receipt& receipt);
 // The object `hybridflow`, as text. `lowered`: fields of the request that asked for more than the
 // configuration allows.
 std::string write_run_summary(const Receipt& receipt, const std::vector<std::string>& lowered);
-// The same as names and values of headers.
-std::vector<std::pair<std::string, std::string>> summary_headers(const Receipt& receipt);
+// The same as names and values of further headers.
+void add_summary_headers(const Receipt& receipt,
+                         std::vector<std::pair<std::string, std::string>>& headers);
 
 // `answer` is the JSON of a whole answer or a chunk; adds `summary` to it as `hybridflow`.
 std::string with_summary(std::string answer, std::string_view summary);

@@ -1,6 +1,5 @@
 #include "wire/run_events.h"
 
-#include <chrono>
 #include <optional>
 
 #include "model/failure.h"
@@ -26,10 +25,6 @@ std::string_view name_of(PlanOutcome outcome) {
   return "";
 }
 
-double seconds(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 }  // namespace
 
 std::string write_gate_event(const GateVerdict& verdict) {
@@ -47,28 +42,27 @@ std::string write_step_event(const PlannedStep& step) {
                               {"relies_on", std::move(inputs)}});
 }
 
-std::string write_plan_event(const PlanEnd& end, std::span<const std::string> repairs) {
+std::string write_plan_event(const PlanEnd& end, std::size_t repairs) {
   return to_text(json::object{{"type", "plan"},
                               {"outcome", name_of(end.outcome)},
                               {"answer", subtask_number(end.sink)},
-                              {"repairs", repairs.size()}});
+                              {"repairs", repairs}});
 }
 
-std::string write_call_event(const StartCall& call, const RunRecord& record,
+std::string write_call_event(CallId call, CallKind kind, SubtaskId subtask, std::string_view reason,
                              const Endpoint& endpoint) {
-  const bool is_planner = call.kind == CallKind::kPlanner;
+  const bool is_planner = kind == CallKind::kPlanner;
   json::object object{{"type", "call"},
-                      {"call", static_cast<std::uint64_t>(call.call)},
-                      {"kind", is_planner                      ? "planner"
-                               : call.kind == CallKind::kHedge ? "hedge"
-                                                               : "subtask"},
+                      {"call", static_cast<std::uint64_t>(call)},
+                      {"kind", is_planner                 ? "planner"
+                               : kind == CallKind::kHedge ? "hedge"
+                                                          : "subtask"},
                       {"subtask", nullptr},
                       {"endpoint", endpoint.name},
                       {"tier", name_of(endpoint.tier)}};
   if (!is_planner) {
-    object["subtask"] = index_of(call.subtask);
-    const auto& decision = record.subtasks[index_of(call.subtask)].decision;
-    if (decision) object["reason"] = decision->reason.view();
+    object["subtask"] = index_of(subtask);
+    if (!reason.empty()) object["reason"] = reason;
   }
   return to_text(object);
 }
@@ -81,7 +75,7 @@ std::string write_call_end_event(const CallRecord& call, const Endpoint& endpoin
                       {"status", call.status == CallStatus::kDone     ? "done"
                                  : call.status == CallStatus::kFailed ? "failed"
                                                                       : "cancelled"},
-                      {"seconds", seconds(call.finished - call.started)},
+                      {"seconds", to_seconds(call.finished - call.started)},
                       {"tokens", call.usage.total().count()},
                       {"usd", usd_text(call.usd)}};
   if (call.failure != Failure::kNone) object["failure"] = hf::name_of(call.failure);

@@ -2,21 +2,23 @@
 // `type`. docs/server.md lists them. Thread safety: none needed, there is no state.
 #pragma once
 
-#include <span>
+#include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "model/plan.h"
 #include "model/receipt.h"
 #include "plan/gate.h"
-#include "schedule/event.h"
 
 namespace hf::wire {
 
 std::string write_gate_event(const GateVerdict& verdict);
 std::string write_step_event(const PlannedStep& step);
-std::string write_plan_event(const PlanEnd& end, std::span<const std::string> repairs);
-// With the decision that led to it, where there is one.
-std::string write_call_event(const StartCall& call, const RunRecord& record,
+// `repairs`: how many the plan needed.
+std::string write_plan_event(const PlanEnd& end, std::size_t repairs);
+// `subtask` counts only if it is no planner's call; `reason` is that of the decision that led to
+// it, empty if there is none.
+std::string write_call_event(CallId call, CallKind kind, SubtaskId subtask, std::string_view reason,
                              const Endpoint& endpoint);
 std::string write_call_end_event(const CallRecord& call, const Endpoint& endpoint);
 

@@ -44,9 +44,9 @@ class Watcher : public QueryListener {
   }
   void on_answer_text(std::string_view text) override { answer += text; }
   void on_answer_restart() override { answer += "|"; }
-  void on_finish(const Receipt& finished) override {
+  void on_finish(Receipt finished) override {
     ++finishes;
-    receipt = finished;
+    receipt = std::move(finished);
     if (stops_loop) loop_.stop();
   }
 
