@@ -58,8 +58,13 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, error);
 }
 
+// The one that was named, or both.
 Result<std::vector<File>> files(const LedgerPlace& place) {
   HF_TRY(const fs::path ledger, ledger_path(place));
+  if (!place.store.empty()) {
+    HF_CHECK(expect_ledger(ledger));
+    return std::vector<File>{{"ledger", ledger, &check_ledger_file}};
+  }
   HF_TRY(const fs::path history,
          store::default_history_path([](const char* name) { return std::getenv(name); }));
   std::vector<File> all{{"ledger", ledger, &check_ledger_file},

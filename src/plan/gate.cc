@@ -124,9 +124,9 @@ GateVerdict look_at(std::string_view question) {
 GateVerdict gate(std::string_view question, PlanMode mode) {
   switch (mode) {
     case PlanMode::kAlways:
-      return {true, "--plan always"};
+      return {true, "a plan was asked for"};
     case PlanMode::kNever:
-      return {false, "--plan never"};
+      return {false, "no plan was asked for"};
     case PlanMode::kGiven:
       return {true, "the plan is given"};
     case PlanMode::kAuto:

@@ -12,7 +12,7 @@ enum class PlanMode : std::uint8_t { kAuto, kAlways, kNever, kGiven };
 
 struct GateVerdict {
   bool plan = true;
-  std::string reason;  // One clause: "short single question", "--plan always".
+  std::string reason;  // One clause: "short single question", "a plan was asked for".
 };
 
 GateVerdict gate(std::string_view question, PlanMode mode);

@@ -21,7 +21,7 @@ void add_whole_question(Receipt& receipt, const Blackboard& board) {
 Receipt receipt_of(Blackboard& board, const RunRecord& record, const Config& config) {
   Receipt receipt;
   receipt.run = board.query.run;
-  receipt.policy = config.policy;
+  receipt.policy = board.query.policy.empty() ? config.policy : board.query.policy;
   receipt.planned = board.gate.plan;
   receipt.gate_reason = board.gate.reason;
   receipt.plan_source = board.plan_source;

@@ -60,6 +60,7 @@ struct UserQuery {
   std::string question;  // Not empty, valid UTF-8.
   PlanMode plan = PlanMode::kAuto;
   std::optional<GivenPlan> given;  // Present iff `plan` is kGiven.
+  std::string policy;              // For the receipt: what was asked; empty: the configured one.
   bool only_plan = false;          // Stop when the plan is there; its steps are not run.
   bool local_only = false;         // Only endpoints that are local see anything of it.
   Budget budget;

@@ -18,6 +18,10 @@ std::string_view secret_in(const net::Request& request) {
   return is_bearer ? header.substr(kBearer.size()) : request.header("x-api-key");
 }
 
+std::string label_of(const store::Key& key) {
+  return fmt::format("{}#{}", key.name, key.id);
+}
+
 }  // namespace
 
 void Access::pay_at(Runtime& runtime, Terms terms) {
@@ -64,7 +68,7 @@ std::expected<Caller, Problem> Access::enter(const net::Request& request) {
   if (!is_closed_) return Caller{};
   const std::string_view secret = secret_in(request);
   const store::Key* const key = ring_.find(secret, options_.unix_time());
-  if (key != nullptr) return Caller{.key = key->id, .name = key->name};
+  if (key != nullptr) return Caller{.key = key->id, .label = label_of(*key)};
   return std::unexpected(Problem{401, "invalid_api_key",
                                  secret.empty()
                                      ? "A key is needed: send it as Authorization: Bearer hf-…."
@@ -140,7 +144,7 @@ std::expected<std::shared_ptr<Access::Payer>, Problem> Access::payer_of(const st
   if (!opened) return opened;
   payer = *opened;
   payer->description = {.name = spec.name,
-                        .owner = key.name,
+                        .owner = label_of(key),
                         .scope = scope,
                         .state = {},
                         .renews_at = store::period_end(key.period, now)};
@@ -172,7 +176,7 @@ std::expected<std::shared_ptr<Access::Payer>, Problem> Access::session_payer(
     entry.payer = *opened;
     entry.payer->above = above;
     entry.payer->description = {
-        .name = name, .owner = caller.name, .scope = "", .state = {}, .renews_at = {}};
+        .name = name, .owner = caller.label, .scope = "", .state = {}, .renews_at = {}};
   }
   entry.used = ++admissions_;
   const std::shared_ptr<Payer> result = entry.payer;
@@ -237,7 +241,7 @@ std::vector<Access::Account> Access::accounts(const Caller& caller) {
     const std::int64_t now = options_.unix_time();
     Account& account = result.emplace_back();
     account.name = fmt::format("key {}", key->name);
-    account.owner = key->name;
+    account.owner = label_of(*key);
     if (is_limited) account.scope = store::scope_of(*key, now);
     account.state.usd_limit = key->usd;
     account.state.cloud_tokens_limit = key->cloud_tokens;

@@ -27,7 +27,7 @@ namespace hf::serve {
 // Who asks; a default one is anybody, where no keys are asked for.
 struct Caller {
   std::int64_t key = 0;
-  std::string name;
+  std::string label;  // Of the key: tells it from an earlier one of the same name.
 };
 
 class Access {
@@ -66,14 +66,14 @@ class Access {
   std::expected<Ticket, Problem> admit(const Caller& caller, std::string_view model,
                                        const std::string& session);
   [[nodiscard]] static bool may_see(const Caller& caller, std::string_view owner) {
-    return caller.key == 0 || caller.name == owner;
+    return caller.key == 0 || caller.label == owner;
   }
   [[nodiscard]] bool may_name(const Caller& caller, std::string_view model);
 
   // The budgets that the caller may see: its key's and its sessions', or all of them.
   struct Account {
     std::string name;   // "key alice", "session s1"
-    std::string owner;  // Name of the key; empty: none.
+    std::string owner;  // Label of the key; empty: none.
     std::string scope;  // Its durable scope; empty: none.
     BudgetState state;  // Of a durable one: what this process has leased of it.
     std::optional<std::int64_t> renews_at;

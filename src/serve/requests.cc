@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint32_t kImageTokens = 2'048;
 
 constexpr std::size_t kKeyMax = 255;
+constexpr std::string_view kIdempotencyKey = "idempotency-key";
 
 constexpr std::uint32_t kPassedOnKept = 100;  // In the history, a second.
 
@@ -88,6 +89,11 @@ std::optional<Problem> Server::begin(const Ask& ask, std::string_view path) {
     return Problem{415, "unsupported_media_type",
                    "The body must be JSON and say so: Content-Type: application/json.", ""};
   }
+  if (const std::string_view encoding = request.header("content-encoding");
+      !encoding.empty() && encoding != "identity") {
+    return Problem{415, "unsupported_media_type",
+                   "The body must come as it is, without a Content-Encoding.", ""};
+  }
   const Targets& targets = service_->targets;
   const bool is_chat = path == "/chat/completions";
   const auto is_endpoint = [&](std::string_view model) {
@@ -115,11 +121,13 @@ std::optional<Problem> Server::begin(const Ask& ask, std::string_view path) {
   }
   if (auto problem = check(*read, *target)) return problem;
   Ask own = ask;
-  if (const std::string_view key = request.header("idempotency-key"); !key.empty()) {
-    if (key.size() > kKeyMax ||
+  const auto is_key = [](const auto& header) { return header.first == kIdempotencyKey; };
+  if (const auto keys = std::ranges::count_if(request.headers, is_key); keys > 0) {
+    const std::string_view key = request.header(kIdempotencyKey);
+    if (keys > 1 || key.empty() || key.size() > kKeyMax ||
         !std::ranges::all_of(key, [](char c) { return c > ' ' && c <= '~'; })) {
       return Problem{400, "invalid_value",
-                     "An Idempotency-Key has 1 to 255 visible characters of ASCII.",
+                     "An Idempotency-Key has 1 to 255 visible characters of ASCII, and comes once.",
                      "Idempotency-Key"};
     }
     const auto found = idempotency_.enter(fmt::format("{}/{}/{}", ask.caller.key, path, key),
@@ -164,6 +172,13 @@ std::optional<Problem> Server::check(const wire::HybridRequest& request,
                                request.chat.model),
                    "hybridflow.privacy"};
   }
+  if (target.is_endpoint && request.extension.plan == PlanMode::kAlways) {
+    return Problem{400, "invalid_value",
+                   fmt::format("What '{}' is asked is passed on whole and has no plan; ask "
+                               "hybrid/auto for one.",
+                               request.chat.model),
+                   "hybridflow.plan"};
+  }
   if (is_draining_) return Problem{503, "shutting_down", "The server is about to end.", ""};
   if (runs_.size() >= service_->config.serve.runs) {
     return Problem{
@@ -183,7 +198,7 @@ void Server::start(wire::HybridRequest request, const Target& target, const Ask&
                              .is_streamed = request.chat.stream,
                              .wants_usage = request.chat.include_usage,
                              .shows_progress = request.extension.progress,
-                             .outlives_client = !ask.request.header("idempotency-key").empty(),
+                             .outlives_client = !ask.request.header(kIdempotencyKey).empty(),
                              .adds_summary = !target.is_endpoint,
                              .lowered = {}};
   UserQuery query = query_of(request, target, options.lowered);
@@ -236,6 +251,7 @@ UserQuery Server::query_of(const wire::HybridRequest& request, const Target& tar
   if (extension.policy == "edge" || extension.policy == "cloud") {
     query.among =
         of_tier(config, target.among, extension.policy == "edge" ? Tier::kEdge : Tier::kCloud);
+    query.policy = extension.policy;
   }
   query.plan = extension.plan.value_or(target.goes_whole ? PlanMode::kNever : PlanMode::kAuto);
   return query;
@@ -313,13 +329,15 @@ void Server::finish(std::string_view run, Receipt receipt) {
   const Run& entry = over.mapped();
   metrics_.count_run(entry.client->options().model, receipt);
   const auto kept = std::make_shared<const Receipt>(std::move(receipt));
-  book_.keep({.owner = entry.caller.name,
+  book_.keep({.owner = entry.caller.label,
               .model = entry.client->options().model,
               .created = entry.client->options().created,
               .receipt = kept});
   if (options_.keeper != nullptr && may_keep(entry)) {
-    options_.keeper->keep(
-        {.receipt = kept, .question = entry.question, .key = entry.caller.name, .at = unix_time()});
+    options_.keeper->keep({.receipt = kept,
+                           .question = entry.question,
+                           .key = entry.caller.label,
+                           .at = unix_time()});
   }
   over.mapped().ticket = {};
   if (entry.caller.key != 0) sweep_later();

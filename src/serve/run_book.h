@@ -15,7 +15,7 @@
 namespace hf::serve {
 
 struct FinishedRun {
-  std::string owner;  // Name of the key; empty: none.
+  std::string owner;  // Label of the key; empty: none.
   std::string model;
   std::int64_t created = 0;
   std::shared_ptr<const Receipt> receipt;

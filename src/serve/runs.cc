@@ -66,7 +66,7 @@ std::string page_of(std::vector<wire::RunLine> lines, std::int64_t limit) {
 const Server::Run* Server::running_for(const Ask& ask) const {
   const auto found = runs_.find(ask.part);
   const bool is_seen =
-      found != runs_.end() && Access::may_see(ask.caller, found->second.caller.name);
+      found != runs_.end() && Access::may_see(ask.caller, found->second.caller.label);
   return is_seen ? &found->second : nullptr;
 }
 
@@ -91,12 +91,12 @@ void Server::list_runs(const Ask& ask) {
   };
   std::vector<wire::RunLine> lines;
   for (const auto& [name, run] : runs_) {
-    if (!is_meant(name, run.caller.name)) continue;
+    if (!is_meant(name, run.caller.label)) continue;
     const ClientRun::Options& options = run.client->options();
     lines.push_back({.run = name,
                      .created = options.created,
                      .model = options.model,
-                     .key = run.caller.name,
+                     .key = run.caller.label,
                      .outcome = "running",
                      .usd = {},
                      .tokens = {}});
@@ -107,7 +107,7 @@ void Server::list_runs(const Ask& ask) {
   if (options_.keeper == nullptr || lines.size() > static_cast<std::size_t>(limit))
     return ask.responder->send(200, kJson, page_of(std::move(lines), limit));
   store::RunStore::Page page{.count = limit + 1, .before = before, .key = {}};
-  if (ask.caller.key != 0) page.key = ask.caller.name;
+  if (ask.caller.key != 0) page.key = ask.caller.label;
   options_.keeper->ask([page, limit, lines = std::move(lines),
                         responder = ask.responder](store::RunStore& store) mutable {
     const auto rows = store.latest(page);

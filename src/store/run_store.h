@@ -32,7 +32,7 @@ struct RunRow {
   Tokens tokens;
   std::string question;  // Its beginning; "" if texts are not kept.
   std::string receipt;   // JSON.
-  std::string key = {};  // Name of the key that asked a server; "" without one.
+  std::string key = {};  // Label of the key that asked a server; "" without one.
 };
 
 // A decision of a run whose result was used.

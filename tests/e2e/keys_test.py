@@ -335,6 +335,14 @@ class Files(WithState):
                 self.assertEqual(file.read(), "mine")
             os.remove(path)
 
+    def test_a_file_that_is_named_is_looked_at_alone(self):
+        self.make_both()
+        code, out, err = self.run_it("db", "check", "--store", self.ledger)
+        self.assertEqual((code, out.count("\n")), (0, 1), err)
+        self.expect_refused(1, "there is no ledger", "db", "check", "--store", self.ledger + ".none")
+        self.expect_refused(1, "there is no ledger", "db", "backup", self.copies, "--store", self.ledger + ".none")
+        self.assertFalse(os.path.exists(self.copies))
+
     def test_a_place_that_cannot_be_made_is_told(self):
         self.make_both()
         self.expect_refused(1, "cannot be made", "db", "backup", os.path.join(self.folder.name, "no", "such"))

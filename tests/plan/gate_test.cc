@@ -14,9 +14,9 @@ using testing::HasSubstr;
 
 TEST(Gate, AnExplicitModeDecidesWhateverTheQuestion) {
   EXPECT_TRUE(gate("Hi", PlanMode::kAlways).plan);
-  EXPECT_EQ(gate("Hi", PlanMode::kAlways).reason, "--plan always");
+  EXPECT_EQ(gate("Hi", PlanMode::kAlways).reason, "a plan was asked for");
   EXPECT_FALSE(gate("A? B? C?", PlanMode::kNever).plan);
-  EXPECT_EQ(gate("Hi", PlanMode::kNever).reason, "--plan never");
+  EXPECT_EQ(gate("Hi", PlanMode::kNever).reason, "no plan was asked for");
   EXPECT_TRUE(gate("Hi", PlanMode::kGiven).plan);
 }
 

@@ -223,6 +223,18 @@ TEST_F(AccessTest, EachKeySeesItsOwnRuns) {
   EXPECT_THAT(as(bob, "GET", "/v1/runs")->body, Not(HasSubstr(run)));
 }
 
+TEST_F(AccessTest, AKeyDoesNotSeeTheRunsOfAnEarlierOneOfItsName) {
+  ScriptedEndpoint endpoint(loop_, answer_seven);
+  const std::string first = add({.name = "alice"});
+  serve_with_keys(endpoint);
+  const std::string run = whole(ask(first))->header("x-hybridflow-run");
+  ASSERT_TRUE(keys_->revoke("alice", kNow));
+  const std::string second = add({.name = "alice"});
+  turn_until(loop_, [&] { return as(second, "GET", "/v1/models")->status == 200; });
+  EXPECT_EQ(as(second, "GET", "/v1/runs/" + run)->status, 404);
+  EXPECT_THAT(as(second, "GET", "/v1/runs")->body, Not(HasSubstr(run)));
+}
+
 TEST_F(AccessTest, ASessionSpendsFromItsOwnBudgetAndFromItsKeys) {
   ScriptedEndpoint endpoint(loop_, answer_seven);
   const std::string secret = add({.name = "alice"});

@@ -66,6 +66,41 @@ TEST_F(ErrorsTest, OfMediaTypes) {
   EXPECT_TRUE(endpoint.asked().empty());
 }
 
+TEST_F(ErrorsTest, OfHeadersThatChangeTheMeaning) {
+  ScriptedEndpoint endpoint(loop_, answer_seven);
+  serve_pair(endpoint);
+  const auto ask = [&](net::Headers headers) {
+    auto got = std::make_shared<Got>();
+    net::Request request;
+    request.method = "POST";
+    request.path = "/v1/chat/completions";
+    request.body = R"({"model":"edge","messages":[{"role":"user","content":"How many?"}]})";
+    request.headers = std::move(headers);
+    request.headers.emplace_back("content-type", "application/json");
+    server_->handle(request, std::make_shared<KeepingResponder>(got));
+    return got;
+  };
+  expect(*ask({{"content-encoding", "gzip"}}), 415, "unsupported_media_type",
+         "invalid_request_error");
+  for (const net::Headers& headers :
+       {net::Headers{{"idempotency-key", ""}}, net::Headers{{"idempotency-key", "a b"}},
+        net::Headers{{"idempotency-key", "a"}, {"idempotency-key", "a"}}}) {
+    const auto got = ask(headers);
+    expect(*got, 400, "invalid_value", "invalid_request_error");
+    EXPECT_EQ(got->at("error.param"), "Idempotency-Key");
+  }
+  EXPECT_TRUE(endpoint.asked().empty());
+  EXPECT_EQ(whole(ask({{"content-encoding", "identity"}}))->status, 200);
+}
+
+TEST_F(ErrorsTest, OfAPlanForWhatIsPassedOn) {
+  ScriptedEndpoint endpoint(loop_, answer_seven);
+  serve_pair(endpoint);
+  const auto got = chat(R"(,"hybridflow":{"plan":"always"})", "cloud");
+  expect(*got, 400, "invalid_value", "invalid_request_error");
+  EXPECT_EQ(got->at("error.param"), "hybridflow.plan");
+}
+
 TEST_F(ErrorsTest, OfRequestsNameTheField) {
   ScriptedEndpoint endpoint(loop_, answer_seven);
   serve_pair(endpoint);

@@ -183,6 +183,17 @@ TEST_F(ServerTest, EachModelGoesWhereItsNameSays) {
   EXPECT_STREQ(tier_of("cloud"), "cloud");
 }
 
+TEST_F(ServerTest, TheReceiptNamesThePolicyThatWasAskedFor) {
+  ScriptedEndpoint endpoint(loop_, answer_seven);
+  serve_pair(endpoint, [](Config& config) { config.policy = "hybridflow"; });
+  const auto policy_of = [&](std::string_view more) {
+    const std::string run = whole(chat(more))->header("x-hybridflow-run");
+    return send("GET", "/v1/runs/" + run)->at("policy");
+  };
+  EXPECT_EQ(policy_of(""), "hybridflow");
+  EXPECT_EQ(policy_of(R"(,"hybridflow":{"policy":"cloud"})"), "cloud");
+}
+
 TEST_F(ServerTest, APrivateRequestStaysLocalOrIsRefused) {
   ScriptedEndpoint endpoint(loop_, answer_seven);
   serve_pair(endpoint, [](Config& config) { config.policy = "cloud"; });
