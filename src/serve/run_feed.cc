@@ -10,11 +10,14 @@ std::string feed_frame(std::string_view event) {
   return fmt::format("event: hybridflow.run\ndata: {}\n\n", event);
 }
 
+void RunFeed::send(Event& event) {
+  if (followers_.empty()) return;
+  const std::string frame = feed_frame(event());
+  std::erase_if(followers_, [&](const auto& each) { return !each->write(frame); });
+}
+
 void RunFeed::add(Event event) {
-  if (!followers_.empty()) {
-    const std::string frame = feed_frame(event());
-    std::erase_if(followers_, [&](const auto& each) { return !each->write(frame); });
-  }
+  send(event);
   if (events_.size() < kEventsMax) events_.push_back(std::move(event));
 }
 
@@ -27,7 +30,7 @@ void RunFeed::follow(std::shared_ptr<net::Responder> responder) {
 }
 
 void RunFeed::end(Event event) {
-  add(std::move(event));
+  send(event);
   for (const auto& each : followers_) each->end();
   followers_.clear();
 }

@@ -22,10 +22,12 @@ class RunFeed {
   void add(Event event);
   // A stream of server-sent events: what was so far, then what comes.
   void follow(std::shared_ptr<net::Responder> responder);
-  // The last event; followers are let go.
+  // The last event; followers are let go. Nobody may follow any more.
   void end(Event event);
 
  private:
+  void send(Event& event);
+
   static constexpr std::size_t kEventsMax = 1'000;
 
   std::vector<Event> events_;
