@@ -294,6 +294,7 @@ Scheduler::Impl::Verdict Scheduler::Impl::give_up(Query& query, std::uint32_t in
   }
   query.record.degraded.push_back(
       fmt::format("budget: {} was left out: {}", name_of(index), words));
+  query.nodes[index].refusal = std::make_unique<Refusal>(refusal);
   end_node(query, index, SubtaskState::kSkipped, fmt::format("It cannot be paid for: {}.", words));
   release_dependants(query, index);
   return Verdict::kOver;

@@ -43,8 +43,10 @@ void Scheduler::Impl::use_plan(Query& query, const PlanEnded& event) {
   const auto sink = static_cast<std::uint32_t>(*event.sink);
   if (query.state(sink) == SubtaskState::kDone) return finish_answered(query);
   if (is_terminal(query.state(sink))) {
-    const bool is_refused = query.state(sink) == SubtaskState::kSkipped;
-    return finish(query, is_refused ? Outcome::kRefused : Outcome::kUnavailable,
+    // It was left out before it was known to be the answer.
+    const auto& refusal = query.nodes[sink].refusal;
+    if (refusal) query.record.refusal = *refusal;
+    return finish(query, refusal ? Outcome::kRefused : Outcome::kUnavailable,
                   query.record.subtasks[sink].why_not_done);
   }
   // The end of the plan is what nodes of role `generate` were still waiting for.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -43,9 +44,10 @@ struct Node : Job {
   TaskFeatures features;
   std::uint32_t inputs_left = 0;  // Not yet ended; for the answer also the plan itself.
   std::uint32_t depth = 0;
-  bool is_attempt = false;     // What runs is looked at before it stands.
-  bool is_settled = false;     // The router was told of its last decision.
-  bool is_move_noted = false;  // That it ran on the edge for want of money or of a cloud.
+  bool is_attempt = false;           // What runs is looked at before it stands.
+  bool is_settled = false;           // The router was told of its last decision.
+  bool is_move_noted = false;        // That it ran on the edge for want of money or of a cloud.
+  std::unique_ptr<Refusal> refusal;  // Why it was left out, if for want of money.
 };
 
 // What a failed planner call leaves for the moment when it is known what it wrote.

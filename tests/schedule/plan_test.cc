@@ -94,6 +94,18 @@ TEST(Planning, FailsTheQueryWhenTheAnswerHadFailedBeforeThePlanEnded) {
   EXPECT_THAT(h.record().trouble, HasSubstr("it rejected the request (what it said)"));
 }
 
+TEST(Planning, SaysWhoseBudgetRefusedTheAnswerBeforeThePlanEnded) {
+  Harness h("cloud", cloud_only());
+  h.arrive_with_plan({.usd = PicoUsd(1'000), .cloud_tokens = {}, .deadline = {}});
+  h.step(0, {});
+  EXPECT_EQ(h.state(0), SubtaskState::kSkipped);
+  h.end_plan(0);
+  EXPECT_EQ(h.only<FinishQuery>().outcome, Outcome::kRefused);
+  ASSERT_TRUE(h.record().refusal);
+  EXPECT_EQ(h.record().refusal->limit, 1'000);
+  EXPECT_GT(h.record().refusal->asked, 1'000);
+}
+
 TEST(Planning, StopsAndForgetsPrunedSteps) {
   Harness h;
   h.arrive_with_plan();
