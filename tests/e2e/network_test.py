@@ -252,11 +252,16 @@ class Streams(Spoilt):
             self.assertEqual(receipt["totals"]["pico_usd"], 32 * BILL)
 
     def test_a_request_is_never_sent_twice_behind_the_budget_s_back(self):
-        proxy = self.proxy("reset_kept_connection")
-        code, receipt, _ = self.run_ask(self.spoilt(proxy, attempts=2), "--plan", self.plan(2))
-        self.assertEqual(code, 0)
-        # The second step's first try was on the connection of the first step.
-        self.assertEqual([what for what, _ in proxy.events][:3], ["connection", "request", "request"])
+        for _ in range(10):
+            proxy = self.proxy("reset_kept_connection")
+            code, receipt, _ = self.run_ask(self.spoilt(proxy, attempts=2), "--plan", self.plan(2))
+            self.assertEqual(code, 0)
+            # The second step's first try must be on the connection of the first step, which on a busy machine may
+            # not be free in time: its answer is over before its last bytes are there.
+            if [what for what, _ in proxy.events][:3] == ["connection", "request", "request"]:
+                break
+        else:
+            self.fail(f"no connection was kept: {proxy.events}")
         self.assertEqual([c["status"] for c in receipt["calls"]], ["done", "failed", "done"])
         self.assertEqual(len(proxy.requests()), 3)
         self.assertGreaterEqual(receipt["totals"]["pico_usd"], 3 * BILL)
