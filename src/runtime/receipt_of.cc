@@ -49,6 +49,7 @@ Receipt receipt_of(Blackboard& board, const RunRecord& record, const Config& con
     const std::string& output = receipt.outputs[index_of(*sink)];
     receipt.answer = output.empty() ? board.answer : output;
   }
+  receipt.endpoints.reserve(config.endpoints.size());
   for (const EndpointConfig& endpoint : config.endpoints)
     receipt.endpoints.push_back(endpoint.endpoint);
   return receipt;
